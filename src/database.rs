@@ -1,0 +1,153 @@
+//! The database: what Meterbase needs of it, and how it is reached.
+
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, PgConnection, PgPool};
+
+/// Major versions of PostgreSQL that are supported.
+pub const POSTGRES_MAJORS: RangeInclusive<u32> = 15..=18;
+
+/// Oldest TimescaleDB that is supported, as (major, minor).
+pub const OLDEST_TIMESCALEDB: (u32, u32) = (2, 19);
+
+/// The editions of TimescaleDB: what `timescaledb.license` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Edition {
+    /// Hypertables; rollups are kept by Meterbase.
+    Apache,
+    /// Continuous aggregates, columnstore and policies.
+    Community,
+}
+
+/// What the server found when it connected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    pub postgres: u32,
+    pub timescaledb: String,
+    pub edition: Edition,
+}
+
+/// Why a database cannot be used. Each says what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    #[error("DATABASE_URL is not a PostgreSQL URL: {0}")]
+    Url(sqlx::Error),
+    #[error("cannot connect to the database: {0}")]
+    Connect(sqlx::Error),
+    #[error("PostgreSQL {0} is not supported; use 15 to 18")]
+    Postgres(u32),
+    #[error("the server has no TimescaleDB extension; install TimescaleDB 2.19 or later there")]
+    NotAvailable,
+    #[error("TimescaleDB {0} is too old; 2.19 or later is needed (ALTER EXTENSION timescaledb UPDATE)")]
+    TimescaleTooOld(String),
+    #[error("TimescaleDB is installed but not loaded; add it to shared_preload_libraries and restart PostgreSQL")]
+    NotLoaded,
+    #[error("the role {role:?} may not {what}; grant it, or let a superuser run: {remedy}")]
+    Rights { role: String, what: &'static str, remedy: &'static str },
+    #[error("timescaledb.license is {0:?}; set it to apache or timescale")]
+    License(String),
+    #[error(transparent)]
+    Sql(#[from] sqlx::Error),
+}
+
+impl Edition {
+    /// The value of `timescaledb.license`.
+    pub fn license(self) -> &'static str {
+        match self {
+            Self::Apache => "apache",
+            Self::Community => "timescale",
+        }
+    }
+}
+
+impl std::fmt::Display for Edition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Apache => "Apache",
+            Self::Community => "Community",
+        })
+    }
+}
+
+/// Options to connect with, from a URL.
+pub fn options(url: &str) -> Result<PgConnectOptions, Unusable> {
+    PgConnectOptions::from_str(url).map(prepared).map_err(Unusable::Url)
+}
+
+/// What every connection of Meterbase has in common. Figures and times must not depend on the server's settings.
+pub fn prepared(options: PgConnectOptions) -> PgConnectOptions {
+    options
+        .application_name("meterbase")
+        .options([("TimeZone", "UTC"), ("DateStyle", "ISO"), ("search_path", "public"), ("synchronous_commit", "on")])
+        .disable_statement_logging()
+}
+
+/// A pool whose statements are ended by the database after `statement_timeout`.
+pub fn pool(options: &PgConnectOptions, name: &str, size: u32, statement_timeout: Duration) -> PgPool {
+    let options = options
+        .clone()
+        .application_name(&format!("meterbase {name}"))
+        .options([("statement_timeout", statement_timeout.as_millis().to_string())]);
+    // No ping at every acquire: a dead connection fails its first statement, which the caller is told as 503.
+    PgPoolOptions::new()
+        .max_connections(size)
+        .acquire_timeout(Duration::from_secs(5))
+        .test_before_acquire(false)
+        .connect_lazy_with(options)
+}
+
+/// Checks versions and edition, and creates the extension where it is missing.
+pub async fn check(db: &mut PgConnection) -> Result<Found, Unusable> {
+    let number: String = sqlx::query_scalar("SHOW server_version_num").fetch_one(&mut *db).await?;
+    let postgres = number.parse::<u32>().unwrap_or(0) / 10_000;
+    if !POSTGRES_MAJORS.contains(&postgres) {
+        return Err(Unusable::Postgres(postgres));
+    }
+    let timescaledb = extension(db).await?;
+    let mut parts = timescaledb.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    if (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) < OLDEST_TIMESCALEDB {
+        return Err(Unusable::TimescaleTooOld(timescaledb));
+    }
+    let license: Option<String> =
+        sqlx::query_scalar("SELECT current_setting('timescaledb.license', true)").fetch_one(&mut *db).await?;
+    let edition = match license.as_deref() {
+        Some("apache") => Edition::Apache,
+        Some("timescale") => Edition::Community,
+        Some(other) => return Err(Unusable::License(other.to_owned())),
+        None => return Err(Unusable::NotLoaded),
+    };
+    Ok(Found { postgres, timescaledb, edition })
+}
+
+async fn extension(db: &mut PgConnection) -> Result<String, Unusable> {
+    const INSTALLED: &str = "SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'";
+    if let Some(version) = sqlx::query_scalar(INSTALLED).fetch_optional(&mut *db).await? {
+        return Ok(version);
+    }
+    let available: Option<String> =
+        sqlx::query_scalar("SELECT default_version FROM pg_available_extensions WHERE name = 'timescaledb'")
+            .fetch_optional(&mut *db)
+            .await?;
+    available.ok_or(Unusable::NotAvailable)?;
+    if let Err(error) = sqlx::query("CREATE EXTENSION IF NOT EXISTS timescaledb").execute(&mut *db).await {
+        return Err(cannot_create(db, error).await);
+    }
+    Ok(sqlx::query_scalar(INSTALLED).fetch_one(db).await?)
+}
+
+/// PostgreSQL ends the connection when TimescaleDB is created without being preloaded.
+async fn cannot_create(db: &mut PgConnection, error: sqlx::Error) -> Unusable {
+    let state = error.as_database_error().and_then(|e| e.code()).unwrap_or_default().into_owned();
+    if state == "42501" {
+        let role = sqlx::query_scalar("SELECT current_user::text").fetch_one(db).await.unwrap_or_default();
+        return Unusable::Rights {
+            role,
+            what: "create the extension timescaledb",
+            remedy: "CREATE EXTENSION timescaledb",
+        };
+    }
+    if error.to_string().contains("preload") { Unusable::NotLoaded } else { error.into() }
+}

@@ -1,0 +1,111 @@
+//! Who is calling. A handler says in its signature which callers it serves; the tenant of every query comes from here.
+
+use axum::extract::{FromRef, FromRequestParts};
+use axum::http::header;
+use axum::http::request::Parts;
+
+use crate::app::App;
+use crate::core::entity::Ref;
+use crate::http::extract;
+use crate::http::problem::{Code, Problem, Result};
+use crate::keys::{self, ApiKey, Holder, Scope};
+
+/// The provider in which a call acts, and the key that acts.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Tenant {
+    pub provider_id: i32,
+    /// The provider's key.
+    pub key: String,
+    /// Default billing time zone of its customers.
+    pub time_zone: String,
+    /// The API key, for the audit.
+    #[sqlx(skip)]
+    pub key_id: Option<i32>,
+}
+
+/// A caller who may keep providers and keys: admin.
+pub struct Admin {
+    pub key_id: i32,
+}
+
+/// A caller who may read in a provider: admin, provider, read.
+pub struct Reader(pub Tenant);
+
+/// A caller who may change a provider's registry: admin, provider.
+pub struct Writer(pub Tenant);
+
+/// A caller who may post readings: admin, provider, ingest.
+pub struct Sender(pub Tenant);
+
+impl<S> FromRequestParts<S> for Admin
+where
+    App: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let holder = authenticate(parts, &App::from_ref(state), &[Scope::Admin]).await?;
+        Ok(Self { key_id: holder.key_id })
+    }
+}
+
+macro_rules! tenant_caller {
+    ($caller:ident, $scopes:expr) => {
+        impl<S> FromRequestParts<S> for $caller
+        where
+            App: FromRef<S>,
+            S: Send + Sync,
+        {
+            type Rejection = Problem;
+
+            async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+                tenant(parts, &App::from_ref(state), $scopes).await.map(Self)
+            }
+        }
+    };
+}
+
+tenant_caller!(Reader, &[Scope::Admin, Scope::Provider, Scope::Read]);
+tenant_caller!(Writer, &[Scope::Admin, Scope::Provider]);
+tenant_caller!(Sender, &[Scope::Admin, Scope::Provider, Scope::Ingest]);
+
+async fn authenticate(parts: &Parts, app: &App, scopes: &[Scope]) -> Result<Holder> {
+    let refused = |detail| Problem::new(Code::Unauthorized, detail);
+    let header = parts.headers.get(header::AUTHORIZATION).ok_or_else(|| refused("no Authorization header"))?;
+    let text = header.to_str().ok().and_then(|text| text.split_once(' '));
+    let (_, token) =
+        text.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).ok_or_else(|| refused("not a Bearer key"))?;
+    let key: ApiKey = token.trim().parse().map_err(|_| refused("unknown, expired or revoked key"))?;
+    let mut db = app.query.acquire().await?;
+    let holder = keys::holder(&mut db, &key).await?.ok_or_else(|| refused("unknown, expired or revoked key"))?;
+    if scopes.contains(&holder.scope) {
+        Ok(holder)
+    } else {
+        Err(Problem::new(Code::Forbidden, "the key's scope does not allow this"))
+    }
+}
+
+/// The key's own provider, or for an admin key the one that `?provider=` names.
+async fn tenant(parts: &Parts, app: &App, scopes: &[Scope]) -> Result<Tenant> {
+    let holder = authenticate(parts, app, scopes).await?;
+    let pairs = extract::pairs(parts.uri.query().unwrap_or_default())?;
+    let named = pairs.into_iter().find(|(name, _)| name == "provider").map(|(_, value)| value);
+    let named: Option<Ref> = named
+        .map(|text| text.parse().map_err(|why| Problem::parameter("provider", format!("{text:?}: {why}"))))
+        .transpose()?;
+    if holder.provider_id.is_none() && named.is_none() {
+        return Err(Problem::parameter("provider", "an admin key must name the provider: ?provider=<key>"));
+    }
+    let found: Option<Tenant> = sqlx::query_as(include_str!("../../sql/keys/tenant.sql"))
+        .bind(holder.provider_id)
+        .bind(named.as_ref().and_then(Ref::key))
+        .bind(named.as_ref().and_then(Ref::id))
+        .fetch_optional(&app.query)
+        .await?;
+    match (found, named) {
+        (Some(tenant), _) => Ok(Tenant { key_id: Some(holder.key_id), ..tenant }),
+        (None, Some(named)) => Err(Problem::no_such("provider", named, Some("provider"))),
+        (None, None) => Err(Problem::internal("an API key's provider is gone")),
+    }
+}

@@ -1,0 +1,136 @@
+//! Parameters and bodies. What is unknown or wrong is a problem that names its place.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use serde::de::DeserializeOwned;
+
+use crate::core::entity::{Key, Ref};
+use crate::http::problem::{Code, Problem, Result};
+
+/// The entity that the path names.
+pub struct PathRef(pub Ref);
+
+/// Query parameters. `T` denies unknown fields; `provider` was dealt with by the caller's extractor.
+pub struct Query<T>(pub T);
+
+/// For operations without parameters of their own.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoParameters {}
+
+/// A JSON body. `T` denies unknown fields.
+pub struct Body<T>(pub T);
+
+impl PathRef {
+    /// The key for an entity to be made: an id can only name one that is there already.
+    pub fn key(&self, what: &str) -> Result<&Key> {
+        match &self.0 {
+            Ref::Key(key) => Ok(key),
+            Ref::Id(id) => Err(Problem::no_such(what, id, None)),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for PathRef {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let path = axum::extract::Path::<String>::from_request_parts(parts, state).await;
+        let text = path.map_err(|e| Problem::parameter("key", e.body_text()))?.0;
+        text.parse().map(Self).map_err(|why| Problem::parameter("key", format!("{text:?}: {why}")))
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        let pairs = pairs(parts.uri.query().unwrap_or_default())?;
+        let own: serde_json::Map<_, _> = pairs
+            .into_iter()
+            .filter(|(name, _)| name != "provider")
+            .map(|(name, value)| (name, value.into()))
+            .collect();
+        serde_path_to_error::deserialize(serde_json::Value::Object(own)).map(Self).map_err(|error| {
+            let name = error.path().to_string();
+            let why = error.inner().to_string();
+            if name == "." { Problem::new(Code::InvalidParameter, why) } else { Problem::parameter(&name, why) }
+        })
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self> {
+        if content_type(request.headers()) != Some("application/json") {
+            return Err(Problem::new(Code::UnsupportedMediaType, "send Content-Type: application/json"));
+        }
+        let bytes = bytes(request, state).await?;
+        let mut json = serde_json::Deserializer::from_slice(&bytes);
+        let body = serde_path_to_error::deserialize(&mut json).map_err(body_problem)?;
+        json.end().map_err(|e| Problem::new(Code::UnreadableBody, e.to_string()))?;
+        Ok(Self(body))
+    }
+}
+
+/// The whole body, decoded, within the route's limit.
+pub async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes> {
+    Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Problem::new(Code::PayloadTooLarge, "the body is over the limit of this operation")
+        }
+        _ => Problem::new(Code::UnreadableBody, rejection.body_text()),
+    })
+}
+
+/// The media type without its parameters.
+pub fn content_type(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    Some(value.split(';').next().unwrap_or_default().trim())
+}
+
+/// The query's names and values, decoded; a name that comes twice is an error, not a guess.
+pub fn pairs(query: &str) -> Result<Vec<(String, String)>> {
+    let mut pairs: Vec<(String, String)> = Vec::new();
+    for part in query.split('&').filter(|part| !part.is_empty()) {
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        let (name, value) = (decode(name)?, decode(value)?);
+        if pairs.iter().any(|(other, _)| *other == name) {
+            return Err(Problem::parameter(&name, "given twice"));
+        }
+        pairs.push((name, value));
+    }
+    Ok(pairs)
+}
+
+fn decode(text: &str) -> Result<String> {
+    let text = text.replace('+', " ");
+    let decoded = percent_encoding::percent_decode_str(&text).decode_utf8();
+    decoded.map(Into::into).map_err(|_| Problem::new(Code::InvalidParameter, "the query is not UTF-8"))
+}
+
+fn body_problem(error: serde_path_to_error::Error<serde_json::Error>) -> Problem {
+    let pointer = pointer(error.path());
+    let inner = error.into_inner();
+    if inner.is_data() {
+        Problem::field(&pointer, inner.to_string())
+    } else {
+        Problem::new(Code::UnreadableBody, inner.to_string())
+    }
+}
+
+/// RFC 6901, with its two escapes.
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    path.iter()
+        .map(|segment| match segment {
+            Segment::Seq { index } => format!("/{index}"),
+            Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+            Segment::Enum { variant } => format!("/{variant}"),
+            Segment::Unknown => String::new(),
+        })
+        .collect()
+}

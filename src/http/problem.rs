@@ -1,0 +1,246 @@
+//! Errors as callers see them: RFC 9457 problems, a closed set. Each code has a page under `/problems/`.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+macro_rules! codes {
+    ($($variant:ident = $slug:literal, $status:ident, $title:literal, $page:literal;)*) => {
+        /// Every problem that the server answers with.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Code { $($variant),* }
+
+        impl Code {
+            /// All codes, in the order in which the problem pages list them.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The last part of the problem's type.
+            pub fn slug(self) -> &'static str {
+                match self { $(Self::$variant => $slug),* }
+            }
+
+            pub fn status(self) -> StatusCode {
+                match self { $(Self::$variant => StatusCode::$status),* }
+            }
+
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title),* }
+            }
+
+            /// What the problem's page says: what it means and the way out.
+            pub fn page(self) -> &'static str {
+                match self { $(Self::$variant => $page),* }
+            }
+        }
+    };
+}
+
+codes! {
+    UnreadableBody = "unreadable_body", BAD_REQUEST, "The body cannot be read",
+        "The body is not what its Content-Type says: not JSON, not CSV with a header row, not valid UTF-8, or cut off. Nothing of it was stored. Mend the body and send it again.";
+    InvalidBody = "invalid_body", UNPROCESSABLE_ENTITY, "The body breaks the rules",
+        "The body could be read, but a field is missing, unknown, or has a value that is not allowed. `errors` names each place as a JSON pointer. Nothing was changed.";
+    InvalidParameter = "invalid_parameter", BAD_REQUEST, "A parameter is wrong",
+        "A query or path parameter is missing, unknown, or has a value that is not allowed. `errors` names it.";
+    MeaninglessStatistic = "meaningless_statistic", UNPROCESSABLE_ENTITY, "The statistic means nothing for this metric",
+        "The kind of the metric makes the statistic meaningless: the sum of a gauge's levels, the average of a register's running total. Ask for another one, or leave `stats` out.";
+    TooManyPoints = "too_many_points", UNPROCESSABLE_ENTITY, "The answer would be too large",
+        "Metrics, series and buckets multiply to more points than one answer holds. Narrow the range, take a larger bucket, or ask for fewer metrics or a smaller scope.";
+    Unauthorized = "unauthorized", UNAUTHORIZED, "An API key is needed",
+        "Send `Authorization: Bearer <api key>`. The key is missing, malformed, unknown, expired or revoked. Make one with `meterbase keys create`.";
+    Forbidden = "forbidden", FORBIDDEN, "The key's scope does not allow this",
+        "The key is good, but not for this operation. `ingest` keys post readings, `read` keys read, `provider` keys do both and keep the registry, `admin` keys do everything.";
+    NotFound = "not_found", NOT_FOUND, "There is no such thing",
+        "The path, or an entity named in the path, a parameter or the body, does not exist for this key. Check the spelling and whose key it is.";
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The method is not allowed here",
+        "The path exists, but not with this method. The `Allow` header lists those it has.";
+    NotAcceptable = "not_acceptable", NOT_ACCEPTABLE, "None of the accepted formats is available",
+        "The `Accept` header asks for a format that this operation does not have. Its documentation lists the formats.";
+    CustomerCycle = "customer_cycle", CONFLICT, "A customer cannot be above itself",
+        "The parent is the customer itself or one of its sub-customers. Choose a parent outside of its subtree.";
+    CustomerInUse = "customer_in_use", CONFLICT, "The customer is in use",
+        "The customer still has sub-customers, groups, devices (present or past) or readings, so it cannot be deleted. Figures of the past need their owner.";
+    GroupInUse = "group_in_use", CONFLICT, "The group is in use",
+        "The group has or had devices, so it can neither be deleted nor given to another customer. Figures of the past need their group.";
+    GroupOfAnotherCustomer = "group_of_another_customer", CONFLICT, "The group belongs to another customer",
+        "A device can only be in a group of its own customer. Name a group of that customer, or leave the group out.";
+    MetricInUse = "metric_in_use", CONFLICT, "The metric has readings",
+        "Kind and scale give every stored value its meaning and are fixed from the first reading on. Make a new metric instead.";
+    TimeZoneInUse = "time_zone_in_use", CONFLICT, "The time zone has been billed in",
+        "Readings are stored under the billing day of their customer's time zone, so it cannot change once there are readings. Make a new customer with the other zone and move the devices to it as of the right day.";
+    DeviceRetired = "device_retired", CONFLICT, "The device is retired",
+        "A retired device cannot be moved. Put it into service again with PUT /v1/devices/{key}, then move it.";
+    Conflict = "conflict", CONFLICT, "Another change came first",
+        "Somebody else changed the same thing at the same time. Send the request again.";
+    PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "The body is too large",
+        "The body is over the limit in bytes or in items. Nothing of it was stored. Send it in parts.";
+    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The body's format is not supported",
+        "The Content-Type or Content-Encoding is not one that this operation reads. Its documentation lists them.";
+    TimedOut = "timed_out", SERVICE_UNAVAILABLE, "It took too long",
+        "The operation did not finish within the server's time limit and was undone. Ask for less at once, or try again later.";
+    Unavailable = "unavailable", SERVICE_UNAVAILABLE, "The database cannot be reached",
+        "The database is away or has no free connection. Nothing was stored. Try again after the seconds in `Retry-After`.";
+    Internal = "internal", INTERNAL_SERVER_ERROR, "The server failed",
+        "Something went wrong that is not the caller's fault. The server's log has the details under the request's `X-Request-Id`.";
+}
+
+/// One field's error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldError {
+    /// JSON pointer into the body (`/devices/3/key`), or the name of a parameter.
+    pub pointer: String,
+    /// Short code of the error.
+    #[schema(example = "invalid_value")]
+    pub code: &'static str,
+    /// What is wrong and what would be right.
+    pub detail: String,
+}
+
+/// A problem on its way to the caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    pub code: Code,
+    pub detail: String,
+    pub errors: Vec<FieldError>,
+}
+
+pub type Result<T> = std::result::Result<T, Problem>;
+
+/// A problem as it is sent, RFC 9457.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(title = "Problem")]
+pub struct ProblemBody {
+    /// `/problems/<code>`, which is also the address of a page about it.
+    #[serde(rename = "type")]
+    #[schema(example = "/problems/not_found")]
+    kind: String,
+    title: &'static str,
+    #[schema(example = 404)]
+    status: u16,
+    /// What happened in this case.
+    detail: String,
+    /// Errors of single fields; absent when there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    errors: Vec<FieldError>,
+}
+
+/// Seconds after which a caller may try again when the server or its database is overloaded or away.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
+
+impl Problem {
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), errors: Vec::new() }
+    }
+
+    /// Adds the place of the error.
+    pub fn at(mut self, pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Self {
+        self.errors.push(FieldError { pointer: pointer.into(), code, detail: detail.into() });
+        self
+    }
+
+    /// A parameter with a value that is not allowed.
+    pub fn parameter(name: &str, detail: impl Into<String>) -> Self {
+        let detail = detail.into();
+        Self::new(Code::InvalidParameter, format!("{name}: {detail}")).at(name, "invalid_value", detail)
+    }
+
+    /// A field of the body with a value that is not allowed.
+    pub fn field(pointer: &str, detail: impl Into<String>) -> Self {
+        let detail = detail.into();
+        Self::new(Code::InvalidBody, format!("{pointer}: {detail}")).at(pointer, "invalid_value", detail)
+    }
+
+    /// An entity that does not exist for this caller; `pointer` is where the caller named it.
+    pub fn no_such(what: &str, name: impl std::fmt::Display, pointer: Option<&str>) -> Self {
+        let detail = format!("there is no {what} {name}");
+        let problem = Self::new(Code::NotFound, detail.clone());
+        match pointer {
+            Some(pointer) => problem.at(pointer, "not_found", detail),
+            None => problem,
+        }
+    }
+
+    /// The server's own fault: logged here, once, and told without details.
+    pub fn internal(error: impl std::fmt::Display) -> Self {
+        tracing::error!(%error, "request failed");
+        Self::new(Code::Internal, "the server's log has the details")
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        metrics::counter!("meterbase_problems_total", "code" => self.code.slug()).increment(1);
+        let status = self.code.status();
+        let body = ProblemBody {
+            kind: format!("/problems/{}", self.code.slug()),
+            title: self.code.title(),
+            status: status.as_u16(),
+            detail: self.detail,
+            errors: self.errors,
+        };
+        let mut response = (status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::SERVICE_UNAVAILABLE || status == StatusCode::TOO_MANY_REQUESTS {
+            headers.insert(header::RETRY_AFTER, RETRY_AFTER);
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+/// The database decides conflicts; its named constraint says which problem it is.
+impl From<sqlx::Error> for Problem {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Database(db) => match from_constraint(db.constraint()) {
+                Some(problem) => problem,
+                None => from_sql_state(&error, db.code().as_deref()),
+            },
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => {
+                tracing::warn!(%error, "database unavailable");
+                Self::new(Code::Unavailable, "the database cannot be reached just now")
+            }
+            _ => Self::internal(error),
+        }
+    }
+}
+
+fn from_constraint(constraint: Option<&str>) -> Option<Problem> {
+    let (code, detail) = match constraint? {
+        "customer_no_cycle" => (Code::CustomerCycle, "the parent is the customer itself or below it"),
+        "customer_parent_fkey" => (Code::CustomerInUse, "the customer has sub-customers"),
+        "device_group_customer_fkey" => (Code::CustomerInUse, "the customer has groups"),
+        "assignment_customer_fkey" => (Code::CustomerInUse, "the customer has or had devices"),
+        "assignment_group_fkey" => (Code::GroupInUse, "the group has or had devices"),
+        "metric_fixed_once_used" => (Code::MetricInUse, "kind and scale of a metric with readings are fixed"),
+        "time_zone_name_known" => return Some(Problem::field("/time_zone", "not a time zone that the database knows")),
+        _ => return None,
+    };
+    Some(Problem::new(code, detail))
+}
+
+/// SQLSTATE classes: <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+fn from_sql_state(error: &sqlx::Error, state: Option<&str>) -> Problem {
+    match state.unwrap_or_default() {
+        // serialization_failure, deadlock_detected
+        "40001" | "40P01" => Problem::new(Code::Conflict, "another change came first; nothing was changed"),
+        // query_canceled (statement_timeout), lock_not_available
+        "57014" | "55P03" => Problem::new(Code::TimedOut, "the database did not finish in time; nothing was changed"),
+        // admin_shutdown, crash_shutdown, cannot_connect_now, too_many_connections, disk_full
+        state @ ("57P01" | "57P02" | "57P03" | "53300" | "53100") => {
+            tracing::warn!(%error, state, "database unavailable");
+            Problem::new(Code::Unavailable, "the database cannot be reached just now")
+        }
+        state if state.starts_with("08") => {
+            tracing::warn!(%error, state, "database unavailable");
+            Problem::new(Code::Unavailable, "the database cannot be reached just now")
+        }
+        _ => Problem::internal(error),
+    }
+}

@@ -1,0 +1,34 @@
+//! Meterbase: a time-series metering database server on PostgreSQL and TimescaleDB.
+//!
+//! It takes readings in, keeps rollups of them, and answers what was used by whom. It does not price, invoice or talk
+//! to meters. In reading order:
+//!
+//! - [`core`]: keys, decimals, instants, periods; pure
+//! - [`http`]: problems, callers, parameters, pages: what all operations share
+//! - [`keys`]: API keys
+//! - [`database`]: what is needed of PostgreSQL and TimescaleDB, and connecting to it
+//! - [`migrate`]: the schema, `migrations/` and `sql/schema/`
+//! - [`embedded`]: the private PostgreSQL for those who bring none
+//! - [`registry`]: providers, customers, groups, devices, metrics; one file each
+//! - [`ingest`]: readings in, a verdict for each
+//! - [`rollup`]: hour, day and month figures, on both editions
+//! - [`usage`]: figures out
+//! - [`service`]: health, metrics, documentation pages
+//! - [`app`], [`openapi`]: the route table and the OpenAPI document
+//! - [`observe`]: logs, request ids, metrics
+//! - `server`: listening, background work, shutdown
+
+pub mod app;
+pub mod core;
+pub mod database;
+pub mod embedded;
+pub mod http;
+pub mod ingest;
+pub mod keys;
+pub mod migrate;
+pub mod observe;
+pub mod openapi;
+pub mod registry;
+pub mod rollup;
+pub mod service;
+pub mod usage;

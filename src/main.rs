@@ -1,0 +1,3 @@
+//! The command line. See `meterbase --help`.
+
+fn main() {}

@@ -1,0 +1,220 @@
+//! Clusters, databases and the server under test.
+
+use std::process::ExitCode;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use libtest_mimic::{Arguments, Failed, Trial};
+use meterbase::app::{self, App};
+use meterbase::database::{self, Edition};
+use meterbase::embedded::cluster::Cluster;
+use meterbase::embedded::install;
+use meterbase::keys::{self, Scope};
+use meterbase::{migrate, observe};
+use reqwest::Method;
+use serde_json::Value;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
+
+/// A test: a name and what it does with a server of its own.
+pub type Test = (String, fn(TestApp) -> BoxFuture<'static, ()>);
+
+/// The tests of a module, by name: `topic!(module::{test, ...})`. A test that is not listed is dead code, which clippy
+/// refuses.
+macro_rules! topic {
+    ($module:ident::{$($test:ident),* $(,)?}) => {
+        vec![$((
+            concat!(stringify!($module), "::", stringify!($test)).to_owned(),
+            (|app| Box::pin($module::$test(app))) as fn($crate::harness::TestApp) -> futures::future::BoxFuture<'static, ()>,
+        )),*]
+    };
+}
+pub(crate) use topic;
+
+/// A server on a database of its own, and an admin key for it.
+pub struct TestApp {
+    pub edition: Edition,
+    /// Connects to the test's database.
+    pub options: PgConnectOptions,
+    /// `http://127.0.0.1:port`
+    pub base: String,
+    pub admin: String,
+    pub client: reqwest::Client,
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: reqwest::header::HeaderMap,
+    pub text: String,
+}
+
+static METRICS: LazyLock<metrics_exporter_prometheus::PrometheusHandle> =
+    LazyLock::new(|| observe::start_metrics().expect("the first recorder of the process"));
+
+/// Runs the tests on each edition that the machine has.
+pub fn run(topics: Vec<Vec<Test>>) -> ExitCode {
+    let arguments = Arguments::from_args();
+    // The provider of TLS for the client; installing it twice is harmless.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let install = match install::newest() {
+        Ok(install) => install,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let directory = tempfile::Builder::new().prefix("meterbase-test-").tempdir().expect("a temporary directory");
+    open_to_all(&directory);
+    let tests: Vec<Test> = topics.into_iter().flatten().collect();
+    let mut clusters = Vec::new();
+    let mut trials = Vec::new();
+    for edition in &install.editions {
+        let name = edition.to_string().to_lowercase();
+        let place = directory.path().join(&name);
+        let cluster = Cluster::new(install.clone(), place.join("data"), place.join("run")).expect("a cluster");
+        let running = runtime.block_on(quick(cluster).edition(*edition).start()).expect("a running cluster");
+        let options = running.options();
+        clusters.push(running);
+        for (test, body) in tests.clone() {
+            let (handle, options, edition) = (runtime.handle().clone(), options.clone(), *edition);
+            trials.push(Trial::test(format!("{name}::{test}"), move || {
+                let outcome = handle.block_on(handle.spawn(async move {
+                    let app = TestApp::start(&options, edition).await;
+                    body(app).await;
+                }));
+                outcome.map_err(|panic| Failed::from(panic.to_string()))
+            }));
+        }
+    }
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    let ran: Vec<_> = install.editions.iter().map(|e| format!("{e} edition")).collect();
+    println!("editions tested: {} of TimescaleDB on PostgreSQL {}", ran.join(", "), install.major);
+    if !install.editions.contains(&Edition::Community) {
+        println!("NOT tested: Community edition (this machine has no TimescaleDB Community)");
+    }
+    for cluster in clusters {
+        cluster.stop().expect("a clean stop");
+    }
+    conclusion.exit_code()
+}
+
+/// A throwaway cluster need not survive a power cut.
+fn quick(cluster: Cluster) -> Cluster {
+    cluster.setting("fsync", "off").setting("full_page_writes", "off").setting("max_connections", "300")
+}
+
+/// As root the cluster runs as another user, who must be able to pass through.
+fn open_to_all(directory: &tempfile::TempDir) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).expect("permissions");
+}
+
+impl TestApp {
+    async fn start(cluster: &PgConnectOptions, edition: Edition) -> Self {
+        let options = fresh_database(cluster).await;
+        let mut db = options.connect().await.expect("the test's database");
+        let found = database::check(&mut db).await.expect("a usable database");
+        assert_eq!(found.edition, edition);
+        migrate::run(&mut db, edition).await.expect("the schema");
+        let admin = keys::create(&mut db, Scope::Admin, None, None, None).await.expect("a key").reveal();
+        let app = App {
+            query: database::pool(&options, "query", 4, app::QUERY_TIMEOUT),
+            ingest: database::pool(&options, "ingest", 4, app::INGEST_TIMEOUT),
+            edition,
+            late_horizon: chrono::Duration::days(30),
+            metrics: METRICS.clone(),
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let base = format!("http://{}", listener.local_addr().expect("its address"));
+        let router = app::router(app);
+        tokio::spawn(async move { axum::serve(listener, router).await.expect("serving") });
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(120)).build().expect("a client");
+        Self { edition, options, base, admin, client }
+    }
+
+    /// A connection to the test's database.
+    pub async fn db(&self) -> PgConnection {
+        self.options.connect().await.expect("the test's database")
+    }
+
+    /// A key of a provider that is there.
+    pub async fn key(&self, provider: &str, scope: Scope) -> String {
+        let mut db = self.db().await;
+        let id = sqlx::query_scalar("SELECT provider_id FROM provider WHERE key = $1::text").bind(provider);
+        let id: i32 = id.fetch_one(&mut db).await.expect("the provider");
+        keys::create(&mut db, scope, Some(id), None, None).await.expect("a key").reveal()
+    }
+
+    /// A provider with a key of scope `provider`, which is returned.
+    pub async fn provider(&self, key: &str, time_zone: &str) -> String {
+        let body = serde_json::json!({"name": key, "time_zone": time_zone});
+        self.call(&self.admin, Method::PUT, &format!("/v1/providers/{key}"), Some(body)).await.expect_status(201);
+        self.key(key, Scope::Provider).await
+    }
+
+    pub async fn get(&self, key: &str, path: &str) -> Answer {
+        self.call(key, Method::GET, path, None).await
+    }
+
+    pub async fn put(&self, key: &str, path: &str, body: Value) -> Answer {
+        self.call(key, Method::PUT, path, Some(body)).await
+    }
+
+    pub async fn post(&self, key: &str, path: &str, body: Value) -> Answer {
+        self.call(key, Method::POST, path, Some(body)).await
+    }
+
+    pub async fn delete(&self, key: &str, path: &str) -> Answer {
+        self.call(key, Method::DELETE, path, None).await
+    }
+
+    pub async fn call(&self, key: &str, method: Method, path: &str, body: Option<Value>) -> Answer {
+        let mut request = self.client.request(method, format!("{}{path}", self.base)).bearer_auth(key);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        Answer::of(request).await
+    }
+}
+
+impl Answer {
+    pub async fn of(request: reqwest::RequestBuilder) -> Self {
+        let response = request.send().await.expect("an answer");
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Self { status, headers, text: response.text().await.expect("its body") }
+    }
+
+    #[track_caller]
+    pub fn expect_status(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}", self.text);
+        self
+    }
+
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|e| panic!("{e}: {}", self.text))
+    }
+
+    /// The code of the problem that this is.
+    #[track_caller]
+    pub fn problem(&self) -> String {
+        assert_eq!(self.headers["content-type"], "application/problem+json", "{}", self.text);
+        let kind = self.json()["type"].as_str().expect("a type").to_owned();
+        kind.strip_prefix("/problems/").expect("a page").to_owned()
+    }
+}
+
+/// A database of its own for each test, on the edition's cluster.
+async fn fresh_database(cluster: &PgConnectOptions) -> PgConnectOptions {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    let mut db = cluster.clone().database("postgres").connect().await.expect("the cluster");
+    sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut db).await.expect("a database");
+    db.close().await.expect("a close");
+    cluster.clone().database(&name)
+}

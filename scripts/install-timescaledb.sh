@@ -127,6 +127,7 @@ build_for_bookworm() {
   run "preparing the files" make -C "$work/build" install DESTDIR="$work/stage"
   stage=$work/stage control=/usr/share/postgresql/15/extension/timescaledb.control
   mv "$stage$control" "$work/control"
+  rm -f "$control"
   run "copying the files into PostgreSQL 15" cp -r --remove-destination "$stage/." /
   cp "$work/control" "$control.new"
   mv "$control.new" "$control"

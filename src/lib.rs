@@ -17,11 +17,13 @@
 //! - [`app`], [`openapi`]: the route table and the OpenAPI document
 //! - [`observe`]: logs, request ids, metrics
 //! - `server`: listening, background work, shutdown
+//! - [`fleet`]: a simulated fleet that knows the exact totals of what it sends
 
 pub mod app;
 pub mod core;
 pub mod database;
 pub mod embedded;
+pub mod fleet;
 pub mod http;
 pub mod ingest;
 pub mod keys;

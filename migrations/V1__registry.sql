@@ -10,7 +10,7 @@ COMMENT ON DOMAIN entity_key IS 'A key chosen by the caller: 1 to 128 of A-Z a-z
 
 -- AT TIME ZONE raises an error for a zone that PostgreSQL does not know, so an unknown zone cannot be stored.
 CREATE DOMAIN time_zone_name AS text
-    CONSTRAINT time_zone_name_known CHECK ((timestamptz '2000-01-01 00:00:00Z' AT TIME ZONE VALUE) IS NOT NULL);
+    CONSTRAINT time_zone_name_known CHECK (VALUE IS NULL OR (timestamptz '2000-01-01 00:00:00Z' AT TIME ZONE VALUE) IS NOT NULL);
 COMMENT ON DOMAIN time_zone_name IS 'An IANA time zone, such as Europe/Paris.';
 
 CREATE TABLE provider (

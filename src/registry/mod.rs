@@ -1,11 +1,21 @@
 //! The registry: who meters what for whom. One file per resource: routes, wire types, handlers.
 
+pub mod audit;
+pub mod customers;
+pub mod device_set;
+pub mod devices;
+pub mod groups;
+pub mod lookup;
+pub mod metrics;
+pub mod ownership;
 pub mod providers;
+
+use std::ops::RangeInclusive;
 
 use axum::Json;
 use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
-
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
@@ -22,13 +32,41 @@ pub struct Put<T> {
 impl<T> Put<T> {
     /// 201 for a new entity, 200 for one that was there.
     pub fn answer(self) -> (StatusCode, Json<T>) {
-        (if self.created { StatusCode::CREATED } else { StatusCode::OK }, Json(self.entity))
+        (put_status(self.created), Json(self.entity))
     }
+}
+
+/// 201 for a new entity, 200 for one that was there.
+pub fn put_status(created: bool) -> StatusCode {
+    if created { StatusCode::CREATED } else { StatusCode::OK }
 }
 
 /// A name for people: 1 to 256 characters.
 pub fn check_name(name: &str) -> Result<()> {
-    if (1..=256).contains(&name.chars().count()) { Ok(()) } else { Err(Problem::field("/name", "1 to 256 characters")) }
+    check_text("/name", name, 1..=256)
+}
+
+/// The kind of a group or device: 1 to 64 characters.
+pub fn check_kind(kind: &str) -> Result<()> {
+    check_text("/kind", kind, 1..=64)
+}
+
+/// A text of so many characters, none of which is a control character (the database could not even store a NUL).
+pub fn check_text(pointer: &str, text: &str, length: RangeInclusive<usize>) -> Result<()> {
+    if !length.contains(&text.chars().count()) {
+        Err(Problem::field(pointer, format!("{} to {} characters", length.start(), length.end())))
+    } else if text.contains(char::is_control) {
+        Err(Problem::field(pointer, "a control character"))
+    } else {
+        Ok(())
+    }
+}
+
+/// The pattern for LIKE that finds a text anywhere, whatever characters it has.
+fn like_anywhere(text: &str) -> String {
+    let escaped: String =
+        text.chars().flat_map(|c| ['%', '_', '\\'].contains(&c).then_some('\\').into_iter().chain([c])).collect();
+    format!("%{escaped}%")
 }
 
 /// A time zone that both Meterbase and PostgreSQL can know: an IANA name.
@@ -47,6 +85,11 @@ pub async fn lock_stamping(db: &mut PgConnection, provider_id: i32) -> sqlx::Res
     lock.execute(db).await.map(drop)
 }
 
+/// The instant of a change, for a transaction that has the lock: no earlier one can come after it.
+pub async fn moment(db: &mut PgConnection) -> sqlx::Result<DateTime<Utc>> {
+    sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(db).await
+}
+
 /// Keeps what readings are stamped with as it is until the transaction ends; many can hold it at once.
 /// Also gives the transaction its number at once, from which readers tell that it is under way.
 pub async fn keep_stamping(db: &mut PgConnection, provider_id: i32) -> sqlx::Result<()> {
@@ -58,5 +101,20 @@ pub async fn keep_stamping(db: &mut PgConnection, provider_id: i32) -> sqlx::Res
 
 /// All resources' routes.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().merge(providers::routes())
+    OpenApiRouter::new()
+        .merge(providers::routes())
+        .merge(customers::routes())
+        .merge(groups::routes())
+        .merge(devices::routes())
+        .merge(metrics::routes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_takes_wildcards_literally() {
+        assert_eq!(like_anywhere("50%_\\a"), "%50\\%\\_\\\\a%");
+    }
 }

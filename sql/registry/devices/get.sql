@@ -1,0 +1,8 @@
+-- devices.get: with its owner, or its last one when it is retired
+SELECT d.device_id, d.uuid AS id, d.key::text, d.name, d.kind, c.key::text AS customer, g.key::text AS "group",
+       d.retired_at, d.created_at, d.updated_at
+FROM device d
+JOIN assignment a ON a.device_id = d.device_id AND upper(a.during) IS NOT DISTINCT FROM d.retired_at
+JOIN customer c ON c.customer_id = a.customer_id
+LEFT JOIN device_group g ON g.group_id = a.group_id
+WHERE d.provider_id = $1 AND (d.key::text = $2 OR d.uuid = $3)

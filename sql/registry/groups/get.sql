@@ -1,0 +1,5 @@
+-- groups.get
+SELECT g.group_id, g.uuid AS id, g.key::text, g.name, g.kind, c.key::text AS customer, g.created_at, g.updated_at
+FROM device_group g
+JOIN customer c USING (customer_id)
+WHERE g.provider_id = $1 AND (g.key::text = $2 OR g.uuid = $3)

@@ -1,0 +1,84 @@
+//! The numbers inside the database of what a caller names by key or id. Another provider's entities are not there.
+
+use std::collections::HashMap;
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::core::entity::Ref;
+use crate::http::problem::{Problem, Result};
+
+/// A group, and whose devices it holds.
+#[derive(Debug, Clone, Copy, sqlx::FromRow)]
+pub struct Group {
+    pub group_id: i32,
+    pub customer_id: i32,
+}
+
+/// What was found, by key and by id.
+pub struct Found<T>(HashMap<String, T>);
+
+#[derive(sqlx::FromRow)]
+struct Named<T> {
+    id: Uuid,
+    key: String,
+    #[sqlx(flatten)]
+    entity: T,
+}
+
+#[derive(Clone, Copy, sqlx::FromRow)]
+struct Customer {
+    customer_id: i32,
+}
+
+impl<T: Copy> Found<T> {
+    fn of(rows: Vec<Named<T>>) -> Self {
+        Self(rows.into_iter().flat_map(|row| [(row.key, row.entity), (row.id.to_string(), row.entity)]).collect())
+    }
+
+    pub fn get(&self, name: &Ref) -> Option<T> {
+        self.0.get(&name.to_string()).copied()
+    }
+}
+
+/// The customers among these names.
+pub async fn customers(db: &mut PgConnection, provider_id: i32, names: &[&Ref]) -> sqlx::Result<Found<i32>> {
+    let (keys, ids) = split(names);
+    let rows: Vec<Named<Customer>> = sqlx::query_as(include_str!("../../sql/registry/lookup/customers.sql"))
+        .bind(provider_id)
+        .bind(keys)
+        .bind(ids)
+        .fetch_all(db)
+        .await?;
+    let number = |row: Named<Customer>| Named { id: row.id, key: row.key, entity: row.entity.customer_id };
+    Ok(Found::of(rows.into_iter().map(number).collect()))
+}
+
+/// The groups among these names.
+pub async fn groups(db: &mut PgConnection, provider_id: i32, names: &[&Ref]) -> sqlx::Result<Found<Group>> {
+    let (keys, ids) = split(names);
+    let rows: Vec<Named<Group>> = sqlx::query_as(include_str!("../../sql/registry/lookup/groups.sql"))
+        .bind(provider_id)
+        .bind(keys)
+        .bind(ids)
+        .fetch_all(db)
+        .await?;
+    Ok(Found::of(rows))
+}
+
+/// The customer that the caller names at `pointer`.
+pub async fn customer(db: &mut PgConnection, provider_id: i32, name: &Ref, pointer: &str) -> Result<i32> {
+    let found = customers(db, provider_id, &[name]).await?;
+    found.get(name).ok_or_else(|| Problem::no_such("customer", name, Some(pointer)))
+}
+
+/// The group that the caller names at `pointer`.
+pub async fn group(db: &mut PgConnection, provider_id: i32, name: &Ref, pointer: &str) -> Result<Group> {
+    let found = groups(db, provider_id, &[name]).await?;
+    found.get(name).ok_or_else(|| Problem::no_such("group", name, Some(pointer)))
+}
+
+fn split<'a>(names: &[&'a Ref]) -> (Vec<&'a str>, Vec<Uuid>) {
+    let keys = names.iter().copied().filter_map(Ref::key).collect();
+    (keys, names.iter().copied().filter_map(Ref::id).collect())
+}

@@ -1,0 +1,51 @@
+//! Metrics: exact settings, and what is fixed once readings exist.
+
+use serde_json::json;
+
+use crate::harness::TestApp;
+
+pub async fn a_metric_is_made_replaced_and_found(app: TestApp) {
+    let key = app.provider("north", "UTC").await;
+    let made = app.put(&key, "/v1/metrics/energy", json!({"name": "Energy", "unit": "kWh", "kind": "delta"})).await;
+    let made = made.expect_status(201).json();
+    assert_eq!(made["scale"], 3);
+    assert_eq!(made["strict"], false);
+    assert_eq!((&made["rollover_at"], &made["max_per_hour"]), (&json!(null), &json!(null)));
+
+    // A number this long would lose digits as a double.
+    let body = r#"{"name": "E", "unit": "", "kind": "register", "scale": 1, "strict": true,
+        "rollover_at": 900719925474099310.5, "max_per_hour": "2.5e2"}"#;
+    let request = app.client.put(format!("{}/v1/metrics/energy", app.base)).bearer_auth(&key);
+    let request = request.header("content-type", "application/json").body(body);
+    let replaced = crate::harness::Answer::of(request).await.expect_status(200).json();
+    assert_eq!(replaced["rollover_at"], "900719925474099310.5");
+    assert_eq!(replaced["max_per_hour"], "250.0");
+    assert_eq!(replaced["strict"], true);
+    assert_eq!(app.get(&key, "/v1/metrics/energy").await.expect_status(200).json(), replaced);
+    assert_eq!(app.get(&key, "/v1/metrics").await.json(), json!({"items": [replaced], "next": null}));
+}
+
+pub async fn settings_of_registers_are_exact_and_positive(app: TestApp) {
+    let key = app.provider("north", "UTC").await;
+    let cases = [
+        (json!({"kind": "delta", "rollover_at": 5}), "/rollover_at"),
+        (json!({"kind": "gauge", "max_per_hour": "5"}), "/max_per_hour"),
+        (json!({"kind": "register", "rollover_at": 0}), "/rollover_at"),
+        (json!({"kind": "register", "rollover_at": "-1"}), "/rollover_at"),
+        (json!({"kind": "register", "rollover_at": "1.2345"}), "/rollover_at"),
+        (json!({"kind": "register", "rollover_at": "many"}), "/rollover_at"),
+        (json!({"kind": "register", "rollover_at": true}), "/rollover_at"),
+        (json!({"kind": "register", "max_per_hour": "1e30"}), "/max_per_hour"),
+        (json!({"kind": "register", "scale": 10}), "/scale"),
+        (json!({"kind": "register", "scale": -1}), "/scale"),
+        (json!({"kind": "counter"}), "/kind"),
+        (json!({"kind": "delta", "unit": "x".repeat(33)}), "/unit"),
+        (json!({"kind": "delta", "unit": "a\u{0}b"}), "/unit"),
+    ];
+    for (case, pointer) in cases {
+        let mut body = json!({"name": "Energy", "unit": "kWh"});
+        body.as_object_mut().unwrap().extend(case.as_object().unwrap().clone());
+        let answer = app.put(&key, "/v1/metrics/energy", body).await.expect_status(422);
+        assert_eq!(answer.json()["errors"][0]["pointer"], pointer, "{case}");
+    }
+}

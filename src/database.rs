@@ -7,6 +7,8 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, PgConnection, PgPool};
 
+use crate::embedded::{Embedded, EmbeddedError};
+
 /// Major versions of PostgreSQL that are supported.
 pub const POSTGRES_MAJORS: RangeInclusive<u32> = 15..=18;
 
@@ -33,10 +35,12 @@ pub struct Found {
 /// Why a database cannot be used. Each says what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum Unusable {
-    #[error("DATABASE_URL is not a PostgreSQL URL: {0}")]
+    #[error("the database URL cannot be used: {0}")]
     Url(sqlx::Error),
-    #[error("cannot connect to the database: {0}")]
-    Connect(sqlx::Error),
+    #[error("the database URL must begin with postgres:// or postgresql://")]
+    Scheme,
+    #[error("cannot connect to the database {0}: {1}")]
+    Connect(String, String),
     #[error("PostgreSQL {0} is not supported; use 15 to 18")]
     Postgres(u32),
     #[error("the server has no TimescaleDB extension; install TimescaleDB 2.19 or later there")]
@@ -72,8 +76,63 @@ impl std::fmt::Display for Edition {
     }
 }
 
+/// A database that can be reached, and the embedded PostgreSQL behind it if it is one.
+#[derive(Debug)]
+pub struct Database {
+    /// How to connect to it.
+    pub options: PgConnectOptions,
+    embedded: Option<Embedded>,
+}
+
+impl Database {
+    /// One that somebody else runs.
+    pub fn at(options: PgConnectOptions) -> Self {
+        Self { options, embedded: None }
+    }
+
+    pub fn of(embedded: Embedded) -> Self {
+        Self { options: embedded.options(), embedded: Some(embedded) }
+    }
+
+    pub fn embedded(&self) -> Option<&Embedded> {
+        self.embedded.as_ref()
+    }
+
+    pub async fn connect(&self) -> Result<PgConnection, Unusable> {
+        let unreachable = |error: &dyn std::fmt::Display| Unusable::Connect(place(&self.options), error.to_string());
+        match tokio::time::timeout(CONNECT_TIMEOUT, self.options.connect()).await {
+            Ok(connected) => connected.map_err(|error| unreachable(&error)),
+            Err(_) => Err(unreachable(&format_args!("no answer within {CONNECT_TIMEOUT:?}"))),
+        }
+    }
+
+    /// To be called in the end: stops PostgreSQL if it was started for this.
+    pub async fn close(self) -> Result<(), EmbeddedError> {
+        match self.embedded {
+            Some(embedded) => embedded.close().await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// How long to wait for a connection that a command begins with.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Where a database is, for messages: never with its password.
+fn place(options: &PgConnectOptions) -> String {
+    let (user, database) = (options.get_username(), options.get_database().unwrap_or(options.get_username()));
+    match options.get_socket() {
+        Some(socket) => format!("{database:?} as {user:?} at {}", socket.display()),
+        None => format!("{database:?} as {user:?} at {}:{}", options.get_host(), options.get_port()),
+    }
+}
+
 /// Options to connect with, from a URL.
 pub fn options(url: &str) -> Result<PgConnectOptions, Unusable> {
+    // The driver takes any scheme, and would look for a MySQL server's database in PostgreSQL.
+    if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+        return Err(Unusable::Scheme);
+    }
     PgConnectOptions::from_str(url).map(prepared).map_err(Unusable::Url)
 }
 

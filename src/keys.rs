@@ -26,6 +26,17 @@ pub enum Scope {
     Ingest,
 }
 
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Admin => "admin",
+            Self::Provider => "provider",
+            Self::Read => "read",
+            Self::Ingest => "ingest",
+        })
+    }
+}
+
 /// A key as its owner holds it. Its `Debug` hides the secret; [`ApiKey::reveal`] is the only way to see it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ApiKey {

@@ -16,10 +16,12 @@
 //! - [`service`]: health, metrics, documentation pages
 //! - [`app`], [`openapi`]: the route table and the OpenAPI document
 //! - [`observe`]: logs, request ids, metrics
-//! - `server`: listening, background work, shutdown
 //! - [`fleet`]: a simulated fleet that knows the exact totals of what it sends
+//! - [`server`]: listening, background work, shutdown
+//! - [`cli`]: the commands of the binary
 
 pub mod app;
+pub mod cli;
 pub mod core;
 pub mod database;
 pub mod embedded;
@@ -32,5 +34,6 @@ pub mod observe;
 pub mod openapi;
 pub mod registry;
 pub mod rollup;
+pub mod server;
 pub mod service;
 pub mod usage;

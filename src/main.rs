@@ -1,3 +1,5 @@
 //! The command line. See `meterbase --help`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    meterbase::cli::main()
+}

@@ -1,5 +1,7 @@
 //! What the server tells about its work: logs, request ids, metrics.
 
+use std::io::IsTerminal;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
@@ -33,18 +35,23 @@ pub fn start_logging(format: LogFormat) {
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,refinery_core=warn,sqlx=warn"));
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
-        LogFormat::Pretty => subscriber.with_target(false).init(),
+        LogFormat::Pretty => subscriber.with_target(false).with_ansi(std::io::stderr().is_terminal()).init(),
         LogFormat::Json => subscriber.json().flatten_event(true).init(),
     }
 }
 
-/// Installs the process's metrics recorder, once.
+/// The process's metrics recorder: installed by the first call, the same for all further ones.
 pub fn start_metrics() -> Result<PrometheusHandle, metrics_exporter_prometheus::BuildError> {
+    static RECORDER: Mutex<Option<PrometheusHandle>> = Mutex::new(None);
+    let mut recorder = RECORDER.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(handle) = &*recorder {
+        return Ok(handle.clone());
+    }
     let builder =
         PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), LATENCY_BUCKETS)?;
     let handle = builder.install_recorder()?;
     describe();
-    Ok(handle)
+    Ok(recorder.insert(handle).clone())
 }
 
 fn describe() {

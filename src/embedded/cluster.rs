@@ -10,14 +10,16 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, User, geteuid};
-use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::{ConnectOptions, Connection};
 
 use crate::database::{self, Edition};
 use crate::embedded::install::Install;
+use crate::embedded::leftover;
 
 /// Role and database of an embedded cluster.
-const ROLE: &str = "meterbase";
-const DATABASE: &str = "meterbase";
+pub const ROLE: &str = "meterbase";
+pub const DATABASE: &str = "meterbase";
 
 /// A cluster's place and what it runs on.
 #[derive(Debug, Clone)]
@@ -29,6 +31,8 @@ pub struct Cluster {
     sockets: PathBuf,
     /// Settings beyond those that every cluster has.
     settings: Vec<(String, String)>,
+    /// Directory of the rotated log; without one everything goes to `postgres.log` beside the socket.
+    logs: Option<PathBuf>,
     /// The unprivileged user to run as; none when this process is unprivileged itself.
     user: Option<User>,
 }
@@ -52,14 +56,25 @@ pub enum ClusterError {
     NotReady(Duration, String),
     #[error("PostgreSQL refuses to run as root, and this machine has no user `postgres` or `nobody` to run it as")]
     NoUser,
+    #[error("what a killed PostgreSQL left running does not end: processes {0:?}")]
+    Leftover(Vec<i32>),
+    #[error("cannot stop the PostgreSQL that was left running (process {pid}): {error}")]
+    Signal { pid: i32, error: nix::errno::Errno },
 }
 
-/// How long a start may take: recovery after a crash replays at most `max_wal_size`.
-const START_LIMIT: Duration = Duration::from_secs(300);
+/// How long a start may take until the server answers at all. Once it answers that it recovers, it may take its time.
+const START_LIMIT: Duration = Duration::from_secs(120);
+
+/// How long an orderly stop may take: it writes out what is in memory. After that PostgreSQL is ended at once and
+/// recovers at its next start; nothing that was committed is lost.
+const STOP_LIMIT: Duration = Duration::from_secs(120);
+
+/// How often to look whether PostgreSQL is ready, or has ended.
+const POLL: Duration = Duration::from_millis(50);
 
 impl Cluster {
     pub fn new(install: Install, data: PathBuf, sockets: PathBuf) -> Result<Self, ClusterError> {
-        Ok(Self { install, data, sockets, settings: Vec::new(), user: unprivileged_user()? })
+        Ok(Self { install, data, sockets, settings: Vec::new(), logs: None, user: unprivileged_user()? })
     }
 
     /// Adds a setting of postgresql.conf.
@@ -68,19 +83,42 @@ impl Cluster {
         self
     }
 
+    pub fn settings(mut self, settings: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.settings.extend(settings);
+        self
+    }
+
     pub fn edition(self, edition: Edition) -> Self {
         self.setting("timescaledb.license", edition.license())
     }
 
+    /// Keeps the log in a directory, a file per weekday, each overwritten after a week.
+    pub fn logs(mut self, directory: PathBuf) -> Self {
+        let own = [
+            ("logging_collector", "on".to_owned()),
+            ("log_directory", directory.display().to_string()),
+            ("log_filename", "postgres-%a.log".to_owned()),
+            ("log_truncate_on_rotation", "on".to_owned()),
+            ("log_rotation_age", "1d".to_owned()),
+            ("log_rotation_size", "0".to_owned()),
+        ];
+        self.settings.extend(own.map(|(name, value)| (name.to_owned(), value)));
+        self.logs = Some(directory);
+        self
+    }
+
     /// How to connect to its database.
     pub fn options(&self) -> PgConnectOptions {
-        let options = PgConnectOptions::new_without_pgpass();
-        database::prepared(options.socket(&self.sockets).port(5432).username(ROLE).database(DATABASE))
+        options(&self.sockets)
     }
 
     /// Makes the cluster unless it is there, and starts it.
     pub async fn start(self) -> Result<Running, ClusterError> {
         self.directory(&self.sockets)?;
+        if let Some(logs) = &self.logs {
+            self.directory(logs)?;
+        }
+        leftover::clear(&self.data, &self.sockets).await?;
         if !self.data.join("PG_VERSION").exists() {
             self.initdb()?;
         }
@@ -125,16 +163,18 @@ impl Cluster {
             let output = String::from_utf8_lossy(&output.stderr).into_owned();
             return Err(ClusterError::Program { program: "initdb", output });
         }
-        std::fs::rename(&fresh, &self.data).map_err(failed)
+        std::fs::rename(&fresh, &self.data).map_err(failed)?;
+        let parent = self.data.parent().unwrap_or(Path::new("/"));
+        std::fs::File::open(parent).and_then(|parent| parent.sync_all()).map_err(failed)
     }
 
     /// Starts the server in a process group of its own, so that a Ctrl-C at the terminal reaches Meterbase alone,
     /// which then stops it in order.
     fn postgres(&self) -> Result<Child, ClusterError> {
         let failed = |error| ClusterError::File { path: self.log(), error };
-        let log = std::fs::File::options().create(true).append(true).open(self.log()).map_err(failed)?;
+        let log = std::fs::File::create(self.log()).map_err(failed)?;
         let mut command = self.command("postgres");
-        command.arg("-D").arg(&self.data).arg("-k").arg(&self.sockets);
+        command.arg("-D").arg(&self.data).arg("-k").arg(&self.sockets).args(["-p", PORT]);
         for (name, value) in
             STANDING_SETTINGS.iter().copied().chain(self.settings.iter().map(|(n, v)| (n.as_str(), v.as_str())))
         {
@@ -147,23 +187,42 @@ impl Cluster {
     /// One of PostgreSQL's programs, run as the unprivileged user.
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.install.bin.join(program));
-        command.current_dir("/").env("LC_ALL", "C").env_remove("PGDATA");
+        command.current_dir("/").env("LC_ALL", "C");
+        // PGPORT, PGTZ and their like are meant for clients, but the server heeds them too.
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"PG")) {
+            command.env_remove(name);
+        }
         if let Some(user) = &self.user {
             command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
         }
         command
     }
 
+    /// What the server says before its log is set up; everything where no directory for it was chosen.
     fn log(&self) -> PathBuf {
         self.sockets.join("postgres.log")
     }
 
     fn last_log_lines(&self) -> String {
-        let log = std::fs::read_to_string(self.log()).unwrap_or_else(|e| e.to_string());
-        let lines: Vec<_> = log.lines().rev().take(10).collect();
+        let files = self.logs.as_ref().and_then(|logs| std::fs::read_dir(logs).ok()).into_iter().flatten();
+        let files = files.filter_map(|entry| Some(entry.ok()?.path()));
+        let newest = files.max_by_key(|path| path.metadata().and_then(|of| of.modified()).ok());
+        let texts =
+            [Some(self.log()), newest].into_iter().flatten().map(|path| std::fs::read(path).unwrap_or_default());
+        let text: String = texts.map(|text| String::from_utf8_lossy(&text).into_owned()).collect();
+        let lines: Vec<_> = text.lines().rev().take(10).collect();
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 }
+
+/// How to connect to the database of the cluster with this socket directory.
+pub fn options(sockets: &Path) -> PgConnectOptions {
+    let options = PgConnectOptions::new_without_pgpass().ssl_mode(PgSslMode::Disable);
+    database::prepared(options.socket(sockets).port(5432).username(ROLE).database(DATABASE))
+}
+
+/// Only part of the socket's name.
+const PORT: &str = "5432";
 
 /// Settings of every cluster. Durability settings are PostgreSQL's safe defaults, written out so that no
 /// postgresql.conf can loosen them.
@@ -189,9 +248,18 @@ impl Running {
         self.cluster.options()
     }
 
-    /// Whether the server process is still there; its exit status once it has ended.
-    pub fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
-        self.child.try_wait()
+    /// Returns when the server process has ended by itself.
+    pub async fn ended(&mut self) -> Result<ExitStatus, ClusterError> {
+        loop {
+            if let Some(status) = self.status()? {
+                return Ok(status);
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    fn status(&mut self) -> Result<Option<ExitStatus>, ClusterError> {
+        self.child.try_wait().map_err(|error| ClusterError::File { path: self.cluster.data.clone(), error })
     }
 
     /// Process id of the postmaster.
@@ -200,32 +268,56 @@ impl Running {
     }
 
     /// A fast shutdown: connections are ended, everything is written, the process has gone when this returns.
-    pub fn stop(mut self) -> io::Result<ExitStatus> {
-        kill(Pid::from_raw(self.child.id() as i32), Signal::SIGINT)?;
-        self.child.wait()
+    pub fn stop(mut self) -> Result<(), ClusterError> {
+        self.shut_down()
+    }
+
+    /// Like [`Running::stop`], for async callers.
+    pub async fn stop_in_order(mut self) -> Result<(), ClusterError> {
+        // The task is not aborted by anybody, and does not panic.
+        tokio::task::spawn_blocking(move || self.shut_down()).await.unwrap_or(Ok(()))
+    }
+
+    fn shut_down(&mut self) -> Result<(), ClusterError> {
+        for (with, limit) in
+            [(Signal::SIGINT, STOP_LIMIT), (Signal::SIGQUIT, STOP_LIMIT), (Signal::SIGKILL, STOP_LIMIT)]
+        {
+            if self.status()?.is_some() {
+                return Ok(());
+            }
+            let pid = Pid::from_raw(self.child.id() as i32);
+            kill(pid, with).map_err(|error| ClusterError::Signal { pid: pid.as_raw(), error })?;
+            let started = Instant::now();
+            while self.status()?.is_none() && started.elapsed() < limit {
+                std::thread::sleep(POLL);
+            }
+        }
+        Ok(())
     }
 
     async fn wait_until_ready(&mut self) -> Result<(), ClusterError> {
-        let started = Instant::now();
+        let mut started = Instant::now();
         let maintenance = self.cluster.options().database("postgres");
         loop {
-            let failed = |error| ClusterError::File { path: self.cluster.data.clone(), error };
-            if let Some(status) = self.child.try_wait().map_err(failed)? {
+            if let Some(status) = self.status()? {
                 return Err(ClusterError::Ended { status, log: self.cluster.last_log_lines() });
             }
-            use sqlx::{ConnectOptions, Connection};
             match maintenance.connect().await {
                 Ok(connection) => return connection.close().await.or(Ok(())),
+                // cannot_connect_now: it recovers.
+                Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("57P03") => {
+                    started = Instant::now();
+                }
                 Err(error) if started.elapsed() > START_LIMIT => {
                     return Err(ClusterError::NotReady(START_LIMIT, error.to_string()));
                 }
-                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                Err(_) => {}
             }
+            tokio::time::sleep(POLL).await;
         }
     }
 
     async fn create_database(&self) -> Result<(), ClusterError> {
-        use sqlx::{ConnectOptions, Connection};
         let failed = |error: sqlx::Error| ClusterError::Program { program: "createdb", output: error.to_string() };
         let mut db = self.options().database("postgres").connect().await.map_err(failed)?;
         let there: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = 'meterbase')")
@@ -239,8 +331,17 @@ impl Running {
     }
 }
 
+/// PostgreSQL does not outlive this, also when a panic or an early return drops it.
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Err(error) = self.shut_down() {
+            tracing::error!(%error, "PostgreSQL could not be stopped");
+        }
+    }
+}
+
 /// Whom to run PostgreSQL as when this process is root.
-fn unprivileged_user() -> Result<Option<User>, ClusterError> {
+pub fn unprivileged_user() -> Result<Option<User>, ClusterError> {
     if !geteuid().is_root() {
         return Ok(None);
     }

@@ -25,7 +25,12 @@ pub struct NotInstalled;
 
 /// The newest usable installation.
 pub fn newest() -> Result<Install, NotInstalled> {
-    candidates().into_iter().filter_map(|bin| inspect(&bin)).max_by_key(|i| i.major).ok_or(NotInstalled)
+    all().into_iter().max_by_key(|install| install.major).ok_or(NotInstalled)
+}
+
+/// All usable installations.
+pub fn all() -> Vec<Install> {
+    candidates().into_iter().filter_map(|bin| inspect(&bin)).collect()
 }
 
 /// Where distributions and PostgreSQL's own build put the server.

@@ -1,0 +1,164 @@
+//! `meterbase serve`
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use sqlx::PgConnection;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::{DatabaseArgs, Failure, print, say, until};
+use crate::database::Database;
+use crate::embedded::Role;
+use crate::keys::{self, Scope};
+use crate::server::{ServeConfig, Server, TlsFiles};
+
+/// Run the server
+///
+/// Brings the database's schema to this version, then serves the HTTP API, its documentation under /docs, and metrics
+/// under /metrics. Without a database URL it runs a PostgreSQL of its own in the data directory; the first start prints
+/// an admin key. The address is printed on standard output once the server can be reached. SIGTERM and SIGINT let
+/// requests under way finish; SIGHUP reads the TLS files again.
+#[derive(Debug, Clone, Args)]
+#[command(after_long_help = "\
+Examples:
+  meterbase serve
+  meterbase serve --listen 0.0.0.0:8443 --tls-cert chain.pem --tls-key key.pem
+  DATABASE_URL=postgres://meterbase:secret@db/meterbase meterbase serve --log-format json")]
+pub struct ServeArgs {
+    /// Host and port to listen on; port 0 takes any free one
+    #[arg(long, env = "METERBASE_LISTEN", value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
+    listen: String,
+    /// Certificate chain in PEM form: turns HTTPS on
+    #[arg(long, env = "METERBASE_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Private key of the certificate, in PEM form
+    #[arg(long, env = "METERBASE_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// How long after a period's end its figures may still change; until then they are not final
+    #[arg(long, env = "METERBASE_LATE_HORIZON", value_name = "TIME", default_value = "30d", value_parser = time)]
+    late_horizon: Duration,
+    /// How long requests under way get to finish when the server stops
+    #[arg(long, env = "METERBASE_DRAIN_TIMEOUT", value_name = "TIME", default_value = "20s", value_parser = time)]
+    drain_timeout: Duration,
+    #[command(flatten)]
+    database: DatabaseArgs,
+    #[command(flatten)]
+    pools: Pools,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Database connections")]
+struct Pools {
+    /// Most connections for queries and the registry
+    #[arg(long, env = "METERBASE_QUERY_CONNECTIONS", value_name = "NUMBER", default_value = "16",
+        value_parser = clap::value_parser!(u32).range(1..=1000))]
+    query_connections: u32,
+    /// Most connections for storing readings
+    #[arg(long, env = "METERBASE_INGEST_CONNECTIONS", value_name = "NUMBER", default_value = "8",
+        value_parser = clap::value_parser!(u32).range(1..=1000))]
+    ingest_connections: u32,
+    /// After how long the database ends a query
+    #[arg(long, env = "METERBASE_QUERY_TIMEOUT", value_name = "TIME", default_value = "60s", value_parser = time)]
+    query_timeout: Duration,
+    /// After how long the database gives up storing a batch of readings
+    #[arg(long, env = "METERBASE_INGEST_TIMEOUT", value_name = "TIME", default_value = "120s", value_parser = time)]
+    ingest_timeout: Duration,
+}
+
+impl ServeArgs {
+    pub async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
+        let config = self.config();
+        let mut running = None;
+        // A signal during the start ends it there; after the start it lets requests finish.
+        until(stop.clone(), async {
+            let database = self.database.open(Role::Server).await?;
+            let server = Server::start(&config, &database).await?;
+            running = Some((server, database));
+            Ok(())
+        })
+        .await?;
+        let Some((server, database)) = running else { return Ok(()) };
+        let greeted = greet(&server, &database).await;
+        let served = server.run_until(stop).await;
+        let closed = database.close().await;
+        greeted?;
+        served?;
+        closed?;
+        tracing::info!("stopped");
+        Ok(())
+    }
+
+    fn config(&self) -> ServeConfig {
+        let tls = self.tls_cert.clone().zip(self.tls_key.clone()).map(|(cert, key)| TlsFiles { cert, key });
+        ServeConfig {
+            listen: self.listen.clone(),
+            tls,
+            query_connections: self.pools.query_connections,
+            ingest_connections: self.pools.ingest_connections,
+            query_timeout: self.pools.query_timeout,
+            ingest_timeout: self.pools.ingest_timeout,
+            late_horizon: chrono::Duration::from_std(self.late_horizon).unwrap_or(chrono::Duration::MAX),
+            drain_timeout: self.drain_timeout,
+        }
+    }
+}
+
+/// Says where the server is and how to begin.
+async fn greet(server: &Server, database: &Database) -> Result<(), Failure> {
+    let found = server.found();
+    tracing::info!("PostgreSQL {} with TimescaleDB {} ({} edition)", found.postgres, found.timescaledb, found.edition);
+    if let Some(embedded) = database.embedded() {
+        tracing::info!("data directory {}; SQL: {}", embedded.data_dir().display(), embedded.psql());
+    }
+    tracing::info!("serving {0}, documentation at {0}/docs", server.url());
+    first_key(database).await?;
+    print(server.url())
+}
+
+/// A database without any key gets an admin key, which is shown this once.
+async fn first_key(database: &Database) -> Result<(), Failure> {
+    let mut db: PgConnection = database.connect().await?;
+    if sqlx::query_scalar("SELECT EXISTS (SELECT FROM api_key)").fetch_one(&mut db).await? {
+        return Ok(());
+    }
+    if database.embedded().is_none() {
+        tracing::warn!("there is no API key yet: make one with `meterbase keys create --scope admin`");
+        return Ok(());
+    }
+    let key = keys::create(&mut db, Scope::Admin, None, Some("first key"), None).await?;
+    say("\nThe first admin key of this database, shown this once:\n");
+    say(&key.reveal());
+    say("\nMore of them: meterbase keys create --help\n");
+    Ok(())
+}
+
+/// A length of time: a number and one of ms, s, m, h, d.
+pub fn time(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is not a number with a unit, such as 500ms, 20s, 5m, 12h or 30d");
+    let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+    let number: u64 = text[..digits].parse().map_err(|_| wrong())?;
+    let millis = match &text[digits..] {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err(wrong()),
+    };
+    number.checked_mul(millis).map(Duration::from_millis).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time_have_units() {
+        assert_eq!(time("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(time("30d"), Ok(Duration::from_secs(30 * 86_400)));
+        for wrong in ["", "5", "s", "1.5s", "-1s", "99999999999999999999d", "18446744073709551615d"] {
+            assert!(time(wrong).is_err(), "{wrong}");
+        }
+    }
+}

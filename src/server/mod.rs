@@ -1,0 +1,215 @@
+//! The server: listening, background work, shutdown. `serve`, `demo` and tests start the same one.
+
+mod body;
+mod tls;
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::middleware;
+use axum_server::Handle;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use hyper_util::rt::TokioTimer;
+use tokio::net::TcpListener;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::app::{self, App};
+use crate::database::{self, Database, Found, Unusable};
+use crate::migrate::{self, MigrateError};
+use crate::observe;
+
+pub use crate::server::tls::{TlsError, TlsFiles};
+
+/// How a server is run.
+#[derive(Debug, Clone)]
+pub struct ServeConfig {
+    /// Host and port to listen on; port 0 lets the system choose one.
+    pub listen: String,
+    /// Certificate and key; without them the server speaks plain HTTP.
+    pub tls: Option<TlsFiles>,
+    /// Most connections to the database for queries and the registry.
+    pub query_connections: u32,
+    /// Most connections to the database for storing readings.
+    pub ingest_connections: u32,
+    /// After how long the database ends a query.
+    pub query_timeout: Duration,
+    /// After how long the database gives up storing readings.
+    pub ingest_timeout: Duration,
+    /// How long after a period's end its figures may still be awaited.
+    pub late_horizon: chrono::Duration,
+    /// How long requests under way get to finish when the server stops.
+    pub drain_timeout: Duration,
+}
+
+impl Default for ServeConfig {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8080".to_owned(),
+            tls: None,
+            query_connections: 16,
+            ingest_connections: 8,
+            query_timeout: app::QUERY_TIMEOUT,
+            ingest_timeout: app::INGEST_TIMEOUT,
+            late_horizon: chrono::Duration::days(30),
+            drain_timeout: Duration::from_secs(20),
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("--listen {0}: {1}")]
+    Listen(String, io::Error),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error(transparent)]
+    Database(#[from] Unusable),
+    #[error(transparent)]
+    Migrate(#[from] MigrateError),
+    #[error("cannot keep metrics: {0}")]
+    Metrics(#[from] metrics_exporter_prometheus::BuildError),
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    url: String,
+    found: Found,
+    handle: Handle<SocketAddr>,
+    serving: JoinHandle<io::Result<()>>,
+    background: JoinSet<()>,
+    /// Ends the background work.
+    stop: CancellationToken,
+    drain_timeout: Duration,
+}
+
+/// How long a connection may take to send a request's head, which is also how long it may stay idle.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How often an HTTP/2 connection is asked whether it is still there, and how long it has to answer.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Streams that one HTTP/2 connection may have open at once.
+const MAX_STREAMS: u32 = 256;
+
+/// How often the histograms of the metrics are drained, so that they do not grow while nobody scrapes them.
+const METRICS_UPKEEP: Duration = Duration::from_secs(10);
+
+impl Server {
+    /// Checks the database, brings its schema to this version, and listens. Requests are answered when this returns.
+    pub async fn start(config: &ServeConfig, database: &Database) -> Result<Self, StartError> {
+        // Everything that needs no database comes first: its errors show at once.
+        let tls = config.tls.as_ref().map(TlsFiles::load).transpose()?;
+        let listener = listen(&config.listen).await?;
+        let address = listener.local_addr().map_err(|error| StartError::Listen(config.listen.clone(), error))?;
+        let url = format!("{}://{address}", if tls.is_some() { "https" } else { "http" });
+
+        let mut db = database.connect().await?;
+        let found = database::check(&mut db).await?;
+        migrate::run(&mut db, found.edition).await?;
+        drop(db);
+
+        let metrics = observe::start_metrics()?;
+        let app = application(config, database, &found, metrics.clone());
+        let stop = CancellationToken::new();
+        let mut background = JoinSet::new();
+        background.spawn(until(stop.clone(), async move {
+            loop {
+                tokio::time::sleep(METRICS_UPKEEP).await;
+                metrics.run_upkeep();
+            }
+        }));
+        if let (Some(files), Some(tls)) = (config.tls.clone(), tls.clone()) {
+            background.spawn(until(stop.clone(), tls::reload_on_hangup(files, tls)));
+        }
+        let handle = Handle::new();
+        let serving = tokio::spawn(serve(listener, tls, handle.clone(), app));
+        Ok(Self { url, found, handle, serving, background, stop, drain_timeout: config.drain_timeout })
+    }
+
+    /// Where it can be reached: scheme, address and the actual port.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The database that it runs on.
+    pub fn found(&self) -> &Found {
+        &self.found
+    }
+
+    /// Serves until `shutdown` is cancelled, then stops in order.
+    pub async fn run_until(mut self, shutdown: CancellationToken) -> io::Result<()> {
+        tokio::select! {
+            () = shutdown.cancelled() => self.stop().await,
+            ended = &mut self.serving => {
+                self.stop.cancel();
+                ended?
+            }
+        }
+    }
+
+    /// Takes no new connections, lets requests under way finish within the limit, ends the background work.
+    pub async fn stop(mut self) -> io::Result<()> {
+        self.handle.graceful_shutdown(Some(self.drain_timeout));
+        let served = self.serving.await;
+        // Only now: what a last request asked for is still followed up.
+        self.stop.cancel();
+        while self.background.join_next().await.is_some() {}
+        served?
+    }
+}
+
+/// Background work that ends when the server stops.
+async fn until(stop: CancellationToken, work: impl Future<Output = ()>) {
+    stop.run_until_cancelled(work).await;
+}
+
+async fn listen(address: &str) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let error = match error.kind() {
+            io::ErrorKind::InvalidInput => io::Error::other("not a host and a port such as 127.0.0.1:8080"),
+            _ => error,
+        };
+        StartError::Listen(address.to_owned(), error)
+    })
+}
+
+/// What the handlers share.
+fn application(
+    config: &ServeConfig,
+    database: &Database,
+    found: &Found,
+    metrics: metrics_exporter_prometheus::PrometheusHandle,
+) -> App {
+    let options = &database.options;
+    App {
+        query: database::pool(options, "query", config.query_connections, config.query_timeout),
+        ingest: database::pool(options, "ingest", config.ingest_connections, config.ingest_timeout),
+        edition: found.edition,
+        late_horizon: config.late_horizon,
+        metrics,
+    }
+}
+
+async fn serve(
+    listener: TcpListener,
+    tls: Option<RustlsConfig>,
+    handle: Handle<SocketAddr>,
+    app: App,
+) -> io::Result<()> {
+    let service = app::router(app).layer(middleware::from_fn(body::limit_time)).into_make_service();
+    let mut server = axum_server::Server::<SocketAddr>::from_listener(listener).handle(handle);
+    let http = server.http_builder();
+    http.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    http.http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_INTERVAL)
+        .max_concurrent_streams(MAX_STREAMS);
+    match tls {
+        Some(tls) => server.acceptor(RustlsAcceptor::new(tls)).serve(service).await,
+        None => server.serve(service).await,
+    }
+}

@@ -24,6 +24,8 @@ pub enum MigrateError {
     Migration(#[from] refinery_core::Error),
     #[error("{0}")]
     Sql(#[from] sqlx::Error),
+    #[error(transparent)]
+    Rollups(#[from] rollup::ApplyError),
     #[error(
         "the database has schema version {found}, this Meterbase knows {known}; use a Meterbase at least as new as the one that wrote it"
     )]

@@ -1,10 +1,9 @@
-//! Rollups: per hour, day and month, by channel, customer, group and provider. Each is defined once.
+//! Rollups: per hour, day and month, by channel, customer, group and provider. Each is defined once, in [`definition`].
+//!
+//! - Community edition: continuous aggregates, refreshed by policies, and by Meterbase where late data touched them
+//! - Apache edition: hypertables with the same names and columns, kept by Meterbase's own refresher
 
-use sqlx::PgConnection;
+mod apply;
+pub mod definition;
 
-use crate::database::Edition;
-
-/// Makes the rollups of an edition, or brings them up to date.
-pub async fn apply(_db: &mut PgConnection, _edition: Edition) -> sqlx::Result<()> {
-    Ok(())
-}
+pub use apply::{ApplyError, apply};

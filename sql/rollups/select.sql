@@ -1,0 +1,7 @@
+SELECT
+    time_bucket('{width}', s.{time}) AS bucket,
+    {billing},
+    {keys},
+{figures}
+FROM {source} AS s{join}{scope}{where}
+GROUP BY 1, 2, {key_expressions}

@@ -1,0 +1,146 @@
+//! Makes the rollups of an edition.
+//!
+//! The statements that make them are fingerprinted. While the fingerprint is that of the newest generation, nothing is
+//! done. Otherwise, because a definition changed or the database comes from the other edition, all are made anew in one
+//! transaction and every hour that has readings is queued for the refresher.
+
+use sha2::{Digest, Sha256};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+use super::definition::{FIGURES, Period, ROLLUPS, Rollup};
+use crate::database::Edition;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    #[error(
+        "the rollups must be made anew, but {rollup} holds figures from {figures} on and readings are only kept from {readings} on: \
+         older figures would be lost"
+    )]
+    ReadingsGone { rollup: String, figures: String, readings: String },
+    #[error(transparent)]
+    Sql(#[from] sqlx::Error),
+}
+
+/// Makes the rollups of `edition`, or leaves them alone when they are there as they should be.
+pub async fn apply(db: &mut PgConnection, edition: Edition) -> Result<(), ApplyError> {
+    let statements = statements(edition);
+    let fingerprint: String = Sha256::digest(statements.join("\n")).iter().map(|byte| format!("{byte:02x}")).collect();
+    let found: Option<(String, String)> =
+        sqlx::query_as("SELECT edition, fingerprint FROM rollup_generation ORDER BY generation_id DESC LIMIT 1")
+            .fetch_optional(&mut *db)
+            .await?;
+    let name = edition.to_string().to_lowercase();
+    if found.as_ref().is_some_and(|(e, f)| *e == name && *f == fingerprint) {
+        return Ok(());
+    }
+    let mut transaction = db.begin().await?;
+    // No reading may come between the old triggers and the queue, or none would note it.
+    sqlx::query("LOCK TABLE reading IN SHARE ROW EXCLUSIVE MODE").execute(&mut *transaction).await?;
+    if let Some((edition, _)) = &found {
+        tracing::info!(from = edition, to = name, "making the rollups anew; they follow all readings again");
+        refuse_to_lose(&mut transaction).await?;
+        drop_all(&mut transaction).await?;
+    }
+    for statement in statements {
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *transaction).await?;
+    }
+    sqlx::query(include_str!("../../sql/rollups/queue_all.sql")).execute(&mut *transaction).await?;
+    sqlx::query("INSERT INTO rollup_generation (edition, fingerprint) VALUES ($1, $2)")
+        .bind(name)
+        .bind(fingerprint)
+        .execute(&mut *transaction)
+        .await?;
+    Ok(transaction.commit().await?)
+}
+
+/// Rollups outlive their readings where old readings are dropped; then they cannot be made anew without losing figures.
+async fn refuse_to_lose(db: &mut PgConnection) -> Result<(), ApplyError> {
+    for rollup in ROLLUPS.iter().filter(|rollup| rollup.subject == "channel" && rollup.period == Period::Hour) {
+        let sql = include_str!("../../sql/rollups/lost.sql").replace("{name}", &rollup.name);
+        let lost: Option<(String, String)> = sqlx::query_as(AssertSqlSafe(sql)).fetch_optional(&mut *db).await?;
+        if let Some((figures, readings)) = lost {
+            return Err(ApplyError::ReadingsGone { rollup: rollup.name.clone(), figures, readings });
+        }
+    }
+    Ok(())
+}
+
+/// Drops the rollups of whichever edition made them. Views of this project on them are made again after this.
+async fn drop_all(db: &mut PgConnection) -> sqlx::Result<()> {
+    for rollup in ROLLUPS.iter().rev() {
+        let kind: Option<String> = sqlx::query_scalar(
+            "SELECT CASE relkind WHEN 'v' THEN 'MATERIALIZED VIEW' ELSE 'TABLE' END FROM pg_class WHERE oid = to_regclass($1)",
+        )
+        .bind(&rollup.name)
+        .fetch_optional(&mut *db)
+        .await?;
+        if let Some(kind) = kind {
+            sqlx::raw_sql(AssertSqlSafe(format!("DROP {kind} {} CASCADE", rollup.name))).execute(&mut *db).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Everything that makes the rollups of an edition, in order.
+fn statements(edition: Edition) -> Vec<String> {
+    let detail = match edition {
+        Edition::Apache => "channel",
+        Edition::Community => "hour",
+    };
+    let triggers = include_str!("../../sql/rollups/triggers.sql").replace("{detail}", detail);
+    let rollups = ROLLUPS.iter().enumerate().map(|(index, rollup)| match edition {
+        Edition::Apache => hypertable(rollup),
+        Edition::Community => continuous_aggregate(rollup, index),
+    });
+    let rest = ROLLUPS.iter().map(|rollup| indexes(rollup) + &comments(rollup, edition));
+    rollups.chain(rest).chain([triggers]).collect()
+}
+
+fn hypertable(rollup: &Rollup) -> String {
+    let keys: Vec<_> = rollup.keys.iter().map(|key| format!("{} integer NOT NULL", key.column)).collect();
+    named(include_str!("../../sql/rollups/hypertable.sql"), rollup).replace("{key_columns}", &keys.join(",\n    "))
+}
+
+/// `index` spreads the policies over minutes, sources first, so that they do not wait for each other.
+fn continuous_aggregate(rollup: &Rollup, index: usize) -> String {
+    let schedule = match rollup.period {
+        Period::Hour => "30 minutes",
+        Period::Day => "3 hours",
+        Period::Month => "12 hours",
+    };
+    named(include_str!("../../sql/rollups/continuous_aggregate.sql"), rollup)
+        .replace("{select}", &rollup.select("", ""))
+        .replace("{width}", rollup.period.width())
+        .replace("{schedule}", schedule)
+        .replace("{minute}", &index.to_string())
+}
+
+fn named(template: &str, rollup: &Rollup) -> String {
+    template
+        .replace("{name}", &rollup.name)
+        .replace("{billing}", rollup.billing())
+        .replace("{keys}", &rollup.key_columns())
+        .replace("{chunk}", rollup.period.chunk())
+}
+
+fn indexes(rollup: &Rollup) -> String {
+    let index = |(columns, condition): &(&str, &str)| {
+        let suffix = columns.replace(", ", "_");
+        let condition = if condition.is_empty() { String::new() } else { format!(" WHERE {condition}") };
+        format!("CREATE INDEX {0}_{suffix}_idx ON {0} ({columns}){condition};\n", rollup.name)
+    };
+    rollup.indexes.iter().map(index).collect()
+}
+
+fn comments(rollup: &Rollup, edition: Edition) -> String {
+    let quoted = |text: &str| text.replace('\'', "''");
+    let kind = match edition {
+        Edition::Apache => "TABLE",
+        Edition::Community => "VIEW",
+    };
+    let columns = rollup.about_columns().into_iter().chain(FIGURES);
+    let columns: String = columns
+        .map(|(column, about)| format!("COMMENT ON COLUMN {}.{column} IS '{}';\n", rollup.name, quoted(about)))
+        .collect();
+    format!("COMMENT ON {kind} {} IS '{}';\n{columns}", rollup.name, quoted(&rollup.about()))
+}

@@ -1,0 +1,304 @@
+//! What the rollups are: each is defined once here, and everything either edition needs is made from that.
+//!
+//! All of them bucket in UTC and carry the owner's billing day (or month) as a group key, so a billing day in any zone
+//! is the sum of at most two buckets. They are fed level by level:
+//!
+//! ```text
+//! reading > channel_hourly > customer_hourly > provider_hourly
+//!                          > group_hourly
+//! X_hourly > X_daily > X_monthly
+//! ```
+
+use std::sync::LazyLock;
+
+/// Length of a bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Period {
+    Hour,
+    Day,
+    Month,
+}
+
+/// A key column, and the expression over the source `s` and what is joined to it that gives it.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    pub column: &'static str,
+    pub expression: &'static str,
+}
+
+/// One rollup. Its columns are `bucket`, the billing column, the keys, then [`FIGURES`].
+#[derive(Debug, Clone)]
+pub struct Rollup {
+    pub name: String,
+    pub period: Period,
+    /// Whose figures: channel, customer, group or provider.
+    pub subject: &'static str,
+    /// `reading` or the rollup it is made from.
+    pub source: String,
+    pub keys: Vec<Key>,
+    /// Tables joined to the source; their rows never change, so a rollup depends on its source alone.
+    join: &'static str,
+    /// Which rows of the source count; empty for all.
+    condition: &'static str,
+    /// Further indexes: their columns, and their condition if any.
+    pub indexes: &'static [(&'static str, &'static str)],
+}
+
+/// The columns after the keys, with their types and meanings. Values and sums are scaled integers, like readings.
+pub const FIGURES: [(&str, &str); 9] = [
+    ("count", "Number of readings."),
+    ("increment_sum", "Sum of the increments: what was used, scaled by the metric's scale."),
+    ("value_sum", "Sum of the values, scaled by the metric's scale."),
+    ("value_min", "Lowest value."),
+    ("value_max", "Highest value."),
+    ("first_ts", "Instant of the first reading."),
+    ("first_value", "Value of the first reading; of several at that instant, the lowest."),
+    ("last_ts", "Instant of the last reading."),
+    ("last_value", "Value of the last reading; of several at that instant, the highest."),
+];
+
+/// All rollups, each after its source.
+pub static ROLLUPS: LazyLock<Vec<Rollup>> = LazyLock::new(|| {
+    let levels = [Period::Hour, Period::Day, Period::Month];
+    levels.iter().flat_map(|period| SUBJECTS.iter().map(|subject| subject.rollup(*period))).collect()
+});
+
+/// Whose figures are kept, and how the hourly ones are made; days and months are made from those alike.
+struct Subject {
+    name: &'static str,
+    source: &'static str,
+    keys: &'static [Key],
+    join: &'static str,
+    condition: &'static str,
+    indexes: &'static [(&'static str, &'static str)],
+}
+
+const SUBJECTS: [Subject; 4] = [
+    Subject {
+        name: "channel",
+        source: "reading",
+        keys: &[
+            Key { column: "channel_id", expression: "s.channel_id" },
+            Key { column: "customer_id", expression: "s.customer_id" },
+            Key { column: "group_id", expression: "s.group_id" },
+        ],
+        join: "",
+        condition: "",
+        indexes: &[("customer_id, bucket", ""), ("group_id, bucket", "group_id <> 0")],
+    },
+    Subject {
+        name: "customer",
+        source: "channel_hourly",
+        keys: &[
+            Key { column: "customer_id", expression: "s.customer_id" },
+            Key { column: "metric_id", expression: "c.metric_id" },
+        ],
+        join: "\nJOIN channel AS c ON c.channel_id = s.channel_id",
+        condition: "",
+        indexes: &[("metric_id, bucket", "")],
+    },
+    Subject {
+        name: "group",
+        source: "channel_hourly",
+        keys: &[
+            Key { column: "group_id", expression: "s.group_id" },
+            Key { column: "metric_id", expression: "c.metric_id" },
+        ],
+        join: "\nJOIN channel AS c ON c.channel_id = s.channel_id",
+        condition: "s.group_id <> 0",
+        indexes: &[],
+    },
+    Subject {
+        name: "provider",
+        source: "customer_hourly",
+        keys: &[
+            Key { column: "provider_id", expression: "m.provider_id" },
+            Key { column: "metric_id", expression: "s.metric_id" },
+        ],
+        join: "\nJOIN metric AS m ON m.metric_id = s.metric_id",
+        condition: "",
+        indexes: &[],
+    },
+];
+
+impl Subject {
+    fn rollup(&self, period: Period) -> Rollup {
+        let name = format!("{}_{}", self.name, period.adverb());
+        let (subject, indexes) = (self.name, self.indexes);
+        let Some(finer) = period.finer() else {
+            let (source, keys) = (self.source.to_owned(), self.keys.to_vec());
+            return Rollup { name, period, subject, source, keys, join: self.join, condition: self.condition, indexes };
+        };
+        let source = format!("{}_{}", self.name, finer.adverb());
+        let keys = self.keys.iter().map(|key| Key { column: key.column, expression: own(key.column) }).collect();
+        Rollup { name, period, subject, source, keys, join: "", condition: "", indexes }
+    }
+}
+
+/// A key column of the source itself.
+fn own(column: &'static str) -> &'static str {
+    match column {
+        "channel_id" => "s.channel_id",
+        "customer_id" => "s.customer_id",
+        "group_id" => "s.group_id",
+        "metric_id" => "s.metric_id",
+        _ => "s.provider_id",
+    }
+}
+
+impl Period {
+    /// Interval of PostgreSQL.
+    pub fn width(self) -> &'static str {
+        match self {
+            Self::Hour => "1 hour",
+            Self::Day => "1 day",
+            Self::Month => "1 month",
+        }
+    }
+
+    /// Time that one chunk covers: few enough chunks to plan over years, small enough to be pruned.
+    pub fn chunk(self) -> &'static str {
+        match self {
+            Self::Hour => "7 days",
+            Self::Day => "30 days",
+            Self::Month => "365 days",
+        }
+    }
+
+    fn adverb(self) -> &'static str {
+        match self {
+            Self::Hour => "hourly",
+            Self::Day => "daily",
+            Self::Month => "monthly",
+        }
+    }
+
+    fn finer(self) -> Option<Self> {
+        match self {
+            Self::Hour => None,
+            Self::Day => Some(Self::Hour),
+            Self::Month => Some(Self::Day),
+        }
+    }
+}
+
+impl Rollup {
+    /// Name of the billing column.
+    pub fn billing(&self) -> &'static str {
+        if self.period == Period::Month { "billing_month" } else { "billing_day" }
+    }
+
+    pub fn key_columns(&self) -> String {
+        self.keys.iter().map(|key| key.column).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Its defining SELECT over the source `s`. A refresher narrows it to what changed with a further join
+    /// (`scope`) and a condition (`and`), which are empty in the definition itself.
+    pub fn select(&self, scope: &str, and: &str) -> String {
+        let (time, figures) = match self.source.as_str() {
+            "reading" => ("ts", include_str!("../../sql/rollups/figures_of_readings.sql")),
+            _ => ("bucket", include_str!("../../sql/rollups/figures_of_rollups.sql")),
+        };
+        // A month of billing days; through timestamp, since date_trunc of a date depends on the session's zone.
+        let billing = match self.period {
+            Period::Month => "date_trunc('month', s.billing_day::timestamp)::date AS billing_month",
+            Period::Hour | Period::Day => "s.billing_day AS billing_day",
+        };
+        let keys: Vec<_> = self.keys.iter().map(|key| format!("{} AS {}", key.expression, key.column)).collect();
+        include_str!("../../sql/rollups/select.sql")
+            .replace("{width}", self.period.width())
+            .replace("{time}", time)
+            .replace("{billing}", billing)
+            .replace("{keys}", &keys.join(",\n    "))
+            .replace("{figures}", figures.trim_end())
+            .replace("{source}", &self.source)
+            .replace("{join}", self.join)
+            .replace("{scope}", scope)
+            .replace("{where}", &self.condition_with(and))
+            .replace("{key_expressions}", &self.expressions().join(", "))
+            .trim_end()
+            .to_owned()
+    }
+
+    fn condition_with(&self, and: &str) -> String {
+        let conditions: Vec<_> = [self.condition, and].into_iter().filter(|c| !c.is_empty()).collect();
+        if conditions.is_empty() { String::new() } else { format!("\nWHERE {}", conditions.join(" AND ")) }
+    }
+
+    fn expressions(&self) -> Vec<&'static str> {
+        self.keys.iter().map(|key| key.expression).collect()
+    }
+
+    /// Which of its (bucket, keys) lie above rows of its source, named by `changed`.
+    pub fn above(&self, changed: &str) -> String {
+        format!(
+            "SELECT DISTINCT time_bucket('{}', s.bucket), {} FROM {changed} AS s{}{}",
+            self.period.width(),
+            self.expressions().join(", "),
+            self.join.replace('\n', " "),
+            self.condition_with("").replace('\n', " "),
+        )
+    }
+
+    /// What it is, for its comment.
+    pub fn about(&self) -> String {
+        let hour = match self.period {
+            Period::Hour => "UTC hour",
+            Period::Day => "UTC day",
+            Period::Month => "UTC month",
+        };
+        format!("Figures per {} and {hour}, split by billing {}.", self.whose(), &self.billing()["billing_".len()..])
+    }
+
+    fn whose(&self) -> &'static str {
+        match self.subject {
+            "channel" => "channel (and the customer and group that owned it)",
+            "customer" => "customer, itself alone, and metric",
+            "group" => "device group and metric",
+            _ => "provider and metric",
+        }
+    }
+
+    /// Meaning of a column that is not one of [`FIGURES`].
+    pub fn about_columns(&self) -> Vec<(&'static str, &'static str)> {
+        let billing = match self.period {
+            Period::Month => "First day of the calendar month in the owner's billing time zone.",
+            Period::Hour | Period::Day => "The calendar day in the owner's billing time zone.",
+        };
+        let keys = self.keys.iter().map(|key| {
+            let about = match key.column {
+                "channel_id" => "The channel.",
+                "customer_id" => "The customer that owned the device.",
+                "group_id" if self.subject == "channel" => "The group the device was in; 0 for none.",
+                "group_id" => "The device group.",
+                "metric_id" => "The metric.",
+                _ => "The provider.",
+            };
+            (key.column, about)
+        });
+        [("bucket", "Start of the bucket, in UTC."), (self.billing(), billing)].into_iter().chain(keys).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rollup_comes_after_its_source() {
+        let mut known = vec!["reading"];
+        for rollup in ROLLUPS.iter() {
+            assert!(known.contains(&rollup.source.as_str()), "{} before {}", rollup.name, rollup.source);
+            known.push(&rollup.name);
+        }
+        assert_eq!(known.len(), 13);
+    }
+
+    #[test]
+    fn a_definition_reads_as_plain_sql() {
+        let rollup = ROLLUPS.iter().find(|r| r.name == "group_hourly").expect("a rollup");
+        let select = rollup.select("", "");
+        assert!(!select.contains('{'), "{select}");
+        assert!(select.ends_with("WHERE s.group_id <> 0\nGROUP BY 1, 2, s.group_id, c.metric_id"), "{select}");
+    }
+}

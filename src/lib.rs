@@ -16,12 +16,15 @@
 //! - [`service`]: health, metrics, documentation pages
 //! - [`app`], [`openapi`]: the route table and the OpenAPI document
 //! - [`observe`]: logs, request ids, metrics
-//! - [`fleet`]: a simulated fleet that knows the exact totals of what it sends
 //! - [`server`]: listening, background work, shutdown
+//! - [`client`]: the API's own client, for the commands that post readings
+//! - [`fleet`]: a simulated fleet that knows the exact totals of what it sends
+//! - [`simulation`]: that fleet registered, sent and compared through the API
 //! - [`cli`]: the commands of the binary
 
 pub mod app;
 pub mod cli;
+pub mod client;
 pub mod core;
 pub mod database;
 pub mod embedded;
@@ -36,4 +39,5 @@ pub mod registry;
 pub mod rollup;
 pub mod server;
 pub mod service;
+pub mod simulation;
 pub mod usage;

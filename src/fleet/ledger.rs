@@ -34,14 +34,14 @@ pub struct Figures {
 }
 
 /// A period's length.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Bucket {
     Day,
     Month,
 }
 
 /// Whose totals: each reading belongs to its provider, to its customer and all those above, to its group, its device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     Provider,
     Customer,
@@ -49,7 +49,8 @@ pub enum Level {
     Device,
 }
 
-/// Totals by (place of the entity in its list, period as the API writes it). The provider's place is 0.
+/// Totals by (place of the entity in its list, period as the API writes it). The provider's place is 0; what is in no
+/// group has the place behind the last group.
 pub type Series = BTreeMap<(usize, String), Figures>;
 
 /// A provider's totals.
@@ -117,6 +118,11 @@ impl<'a> Ledger<'a> {
         }
     }
 
+    /// Whose totals these are.
+    pub fn roster(&self) -> &'a Roster {
+        self.roster
+    }
+
     /// The totals of a metric (its place in the provider's metrics) at a level. A customer's are those of its subtree.
     pub fn series(&self, metric: usize, level: Level, bucket: Bucket) -> Series {
         let mut series = Series::new();
@@ -134,7 +140,7 @@ impl<'a> Ledger<'a> {
         match level {
             Level::Provider => vec![0],
             Level::Customer => self.roster.lineage(entry.owner.customer).collect(),
-            Level::Group => entry.owner.group.into_iter().collect(),
+            Level::Group => vec![entry.owner.group.unwrap_or(self.roster.groups.len())],
             Level::Device => vec![entry.device],
         }
     }
@@ -169,6 +175,18 @@ impl Figures {
         let (floor, rest) = (self.values.div_euclid(count), self.values.rem_euclid(count));
         let up = rest * 2 > count || (rest * 2 == count && floor % 2 != 0);
         floor + i128::from(up)
+    }
+}
+
+impl Level {
+    /// As in the API's `scope`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Provider => "provider",
+            Self::Customer => "customer",
+            Self::Group => "group",
+            Self::Device => "device",
+        }
     }
 }
 
@@ -244,7 +262,7 @@ mod tests {
             let local = at.naive_utc() + zone.offset_from_utc_datetime(&at.naive_utc()).fix();
             let places = match level {
                 Level::Provider => vec![0],
-                Level::Group => owner.group.map_or(vec![], |group| vec![group]),
+                Level::Group => vec![owner.group.unwrap_or(roster.groups.len())],
                 Level::Device => vec![*device],
                 Level::Customer => above(roster, owner.customer),
             };

@@ -7,6 +7,10 @@ use chrono::{NaiveDate, TimeDelta};
 /// Most devices times days of one fleet: about 30 readings each, and the totals are held in memory.
 pub const MAX_DEVICE_DAYS: i64 = 1_000_000;
 
+/// Most devices and most days: figures by device and by day then fit into one answer of the API.
+pub const MAX_DEVICES: u32 = 50_000;
+pub const MAX_DAYS: i64 = 3_660;
+
 /// What a fleet is made from. The same plan makes the same fleet, everywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan {
@@ -23,14 +27,14 @@ pub struct Plan {
 pub enum BadPlan {
     #[error("a fleet needs at least one device and one day")]
     Empty,
-    #[error("{0} devices times days are more than {MAX_DEVICE_DAYS}; simulate in parts, or less")]
-    TooLarge(i64),
+    #[error("at most {MAX_DEVICES} devices, {MAX_DAYS} days, and {MAX_DEVICE_DAYS} devices times days")]
+    TooLarge,
 }
 
 impl Plan {
     /// A plan of `days` days that end at the start of `until`.
     pub fn new(seed: u64, devices: u32, days: u32, until: NaiveDate) -> Result<Self, BadPlan> {
-        let from = until.checked_sub_signed(TimeDelta::days(days.into())).ok_or(BadPlan::TooLarge(i64::MAX))?;
+        let from = until.checked_sub_signed(TimeDelta::days(days.into())).ok_or(BadPlan::TooLarge)?;
         Self { seed, devices, from, until }.checked()
     }
 
@@ -45,10 +49,12 @@ impl Plan {
 
     fn checked(self) -> Result<Self, BadPlan> {
         let size = self.days().saturating_mul(self.devices.into());
-        match size {
-            ..=0 => Err(BadPlan::Empty),
-            1..=MAX_DEVICE_DAYS => Ok(self),
-            _ => Err(BadPlan::TooLarge(size)),
+        if size <= 0 {
+            Err(BadPlan::Empty)
+        } else if self.devices > MAX_DEVICES || self.days() > MAX_DAYS || size > MAX_DEVICE_DAYS {
+            Err(BadPlan::TooLarge)
+        } else {
+            Ok(self)
         }
     }
 
@@ -96,7 +102,7 @@ mod tests {
     fn a_plan_is_neither_empty_nor_boundless_and_only_grows() {
         assert_eq!(Plan::new(1, 0, 5, day("2026-11-21")), Err(BadPlan::Empty));
         assert_eq!(Plan::new(1, 5, 0, day("2026-11-21")), Err(BadPlan::Empty));
-        assert_eq!(Plan::new(1, 100_000, 100, day("2026-11-21")), Err(BadPlan::TooLarge(10_000_000)));
+        assert_eq!(Plan::new(1, 100_000, 100, day("2026-11-21")), Err(BadPlan::TooLarge));
         let plan = Plan::new(1, 5, 5, day("2026-11-21")).unwrap();
         assert_eq!(plan.extended(day("2026-11-20")), Ok(plan));
         assert_eq!(plan.extended(day("2026-11-25")).unwrap().days(), 9);

@@ -1,0 +1,247 @@
+//! A client of the API, for the commands that post readings to a server. It is patient: a server that is full, away or
+//! about to restart is asked again, which is harmless, for a reading that came twice counts once.
+
+use std::time::{Duration, Instant};
+
+use axum::body::Bytes;
+use chrono::{DateTime, TimeDelta, Utc};
+use reqwest::header::HeaderMap;
+use reqwest::{Method, RequestBuilder, StatusCode, header};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A server, a key for it, and for admin keys the provider to act in.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    /// `https://host:port`, without a slash at the end.
+    base: String,
+    key: String,
+    provider: Option<String>,
+    /// How long to go on asking a server that does not serve.
+    patience: Duration,
+}
+
+/// What the server did with the readings of a request.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, serde::Serialize)]
+pub struct Verdicts {
+    pub received: u64,
+    pub stored: u64,
+    pub duplicates: u64,
+    pub conflicts: u64,
+    pub quarantined: u64,
+    pub rejected: u64,
+}
+
+/// The answer of `POST /v1/readings`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Receipt {
+    #[serde(flatten)]
+    pub verdicts: Verdicts,
+    /// What was not stored, duplicates aside.
+    pub results: Vec<Outcome>,
+}
+
+/// The verdict on one reading.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Outcome {
+    /// Place in the request.
+    pub index: usize,
+    pub status: String,
+    #[serde(default)]
+    pub code: String,
+    #[serde(default)]
+    pub detail: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    #[error("{0:?} is not the address of a server, such as http://127.0.0.1:8080")]
+    Address(String),
+    #[error("cannot make an HTTP client: {0}")]
+    Setup(reqwest::Error),
+    #[error("the server does not answer: {0}")]
+    Unreachable(String),
+    #[error("{method} {path}: the server refuses with status {status}: {detail}")]
+    Refused { method: Method, path: String, status: u16, detail: String },
+    #[error("{method} {path}: the answer is not what this version expects: {why}")]
+    Unreadable { method: Method, path: String, why: String },
+}
+
+/// How long to go on asking, unless said otherwise.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// How long one request may take: the server's own limit for storing is shorter.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(180);
+
+/// Waits between attempts where the server does not say: doubled from the first to the longest. What a server asks
+/// for in `Retry-After` is cut to the longest too.
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+impl Client {
+    pub fn new(base: &str, key: &str) -> Result<Self, ClientError> {
+        let url = reqwest::Url::parse(base).ok().filter(|url| ["http", "https"].contains(&url.scheme()));
+        url.ok_or_else(|| ClientError::Address(base.to_owned()))?;
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("meterbase/", env!("CARGO_PKG_VERSION")))
+            .timeout(REQUEST_TIMEOUT)
+            .build()
+            .map_err(ClientError::Setup)?;
+        let base = base.trim_end_matches('/').to_owned();
+        Ok(Self { http, base, key: key.to_owned(), provider: None, patience: PATIENCE })
+    }
+
+    /// The same server and key, acting in a provider. Only admin keys need it.
+    pub fn in_provider(&self, provider: &str) -> Self {
+        Self { provider: Some(provider.to_owned()), ..self.clone() }
+    }
+
+    pub async fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Value, ClientError> {
+        self.send(Method::GET, path, |request| request.query(query)).await?.read(Method::GET, path)
+    }
+
+    /// None where there is no such thing.
+    pub async fn find(&self, path: &str) -> Result<Option<Value>, ClientError> {
+        match self.get(path, &[]).await {
+            Err(ClientError::Refused { status: 404, .. }) => Ok(None),
+            found => found.map(Some),
+        }
+    }
+
+    pub async fn put(&self, path: &str, body: &Value) -> Result<Value, ClientError> {
+        self.send(Method::PUT, path, |request| request.json(body)).await?.read(Method::PUT, path)
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Result<Value, ClientError> {
+        self.send(Method::POST, path, |request| request.json(body)).await?.read(Method::POST, path)
+    }
+
+    /// Posts readings in the format of `content_type`.
+    pub async fn post_readings(&self, content_type: &str, body: String) -> Result<Receipt, ClientError> {
+        const PATH: &str = "/v1/readings";
+        let body = Bytes::from(body);
+        let complete = |request: RequestBuilder| request.header(header::CONTENT_TYPE, content_type).body(body.clone());
+        self.send(Method::POST, PATH, complete).await?.read(Method::POST, PATH)
+    }
+
+    /// A time by the server's clock that is not before now: the date of an answer is cut to the second.
+    pub async fn server_time(&self) -> Result<DateTime<Utc>, ClientError> {
+        const PATH: &str = "/healthz";
+        let answer = self.send(Method::GET, PATH, |request| request).await?;
+        let date = answer.headers.get(header::DATE).and_then(|date| date.to_str().ok());
+        let date = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok());
+        let date = date.ok_or_else(|| unreadable(Method::GET, PATH, "it has no date"))?;
+        Ok(date.to_utc() + TimeDelta::seconds(1))
+    }
+
+    /// Sends a request, again and again while the server does not serve and patience lasts.
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        complete: impl Fn(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Answer, ClientError> {
+        let started = Instant::now();
+        let mut wait = FIRST_WAIT;
+        loop {
+            let mut request = self.http.request(method.clone(), format!("{}{path}", self.base)).bearer_auth(&self.key);
+            if let Some(provider) = &self.provider {
+                request = request.query(&[("provider", provider)]);
+            }
+            let (trouble, asked) = match Answer::of(complete(request)).await {
+                Ok(answer) if answer.status.is_success() => return Ok(answer),
+                Ok(answer) if is_passing(answer.status) => (answer.refusal(&method, path), answer.retry_after()),
+                Ok(answer) => return Err(answer.refusal(&method, path)),
+                Err(error) => (ClientError::Unreachable(chain(&error)), None),
+            };
+            if started.elapsed() >= self.patience {
+                return Err(trouble);
+            }
+            tracing::debug!(%trouble, "asking again");
+            tokio::time::sleep(asked.unwrap_or(wait).min(LONGEST_WAIT)).await;
+            wait = (wait * 2).min(LONGEST_WAIT);
+        }
+    }
+}
+
+/// An answer, read whole.
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Answer {
+    async fn of(request: RequestBuilder) -> reqwest::Result<Self> {
+        let answer = request.send().await?;
+        Ok(Self { status: answer.status(), headers: answer.headers().clone(), body: answer.bytes().await? })
+    }
+
+    fn read<T: serde::de::DeserializeOwned>(&self, method: Method, path: &str) -> Result<T, ClientError> {
+        serde_json::from_slice(&self.body).map_err(|error| unreadable(method, path, error))
+    }
+
+    /// Seconds only: the other form, a date, is not used by Meterbase.
+    fn retry_after(&self) -> Option<Duration> {
+        let text = self.headers.get(header::RETRY_AFTER)?.to_str().ok()?;
+        text.trim().parse().ok().map(Duration::from_secs)
+    }
+
+    /// The problem that the answer tells of; where it tells of none, its status.
+    fn refusal(&self, method: &Method, path: &str) -> ClientError {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Problem {
+            title: String,
+            detail: String,
+        }
+        let problem: Problem = serde_json::from_slice(&self.body).unwrap_or_default();
+        let texts = [problem.title, problem.detail].into_iter().filter(|text| !text.is_empty());
+        let texts: Vec<_> = texts.collect();
+        let detail = if texts.is_empty() { self.status.to_string() } else { texts.join(": ") };
+        ClientError::Refused { method: method.clone(), path: path.to_owned(), status: self.status.as_u16(), detail }
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Client({})", self.base)
+    }
+}
+
+impl Verdicts {
+    pub fn add(&mut self, other: &Self) {
+        self.received += other.received;
+        self.stored += other.stored;
+        self.duplicates += other.duplicates;
+        self.conflicts += other.conflicts;
+        self.quarantined += other.quarantined;
+        self.rejected += other.rejected;
+    }
+
+    /// Readings that are not in the figures.
+    pub fn refused(&self) -> u64 {
+        self.conflicts + self.quarantined + self.rejected
+    }
+}
+
+/// Whether the same request may succeed later.
+fn is_passing(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 429 | 500 | 502 | 503 | 504)
+}
+
+fn unreadable(method: Method, path: &str, why: impl std::fmt::Display) -> ClientError {
+    ClientError::Unreadable { method, path: path.to_owned(), why: why.to_string() }
+}
+
+/// An error with its causes: reqwest's own message leaves out why.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut at = error.source();
+    while let Some(cause) = at {
+        text = format!("{text}: {cause}");
+        at = cause.source();
+    }
+    text
+}

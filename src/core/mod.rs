@@ -1,6 +1,8 @@
-//! The domain core: pure, no database and no HTTP. Only std, serde, chrono, chrono-tz, uuid and csv are used here.
+//! The domain core: pure, no database and no HTTP. Only std, serde, serde_json, chrono, chrono-tz and uuid are used here,
+//! and thiserror for messages.
 
 pub mod cursor;
 pub mod decimal;
 pub mod entity;
 pub mod instant;
+pub mod reading;

@@ -1,9 +1,25 @@
 //! Readings in: decode, resolve, store; a verdict for each reading.
+//!
+//! - [`body`]: a request's body becomes readings ([`crate::core::reading`] says how)
+//! - [`resolve`]: keys become channels and owners
+//! - [`channels`]: each (device, metric, dimensions) is a channel, made when its first reading comes
+//! - [`store`]: one transaction; what was new, what was there, what differs
+//! - [`registers`]: increments of meters' running totals
+//! - [`verdict`]: what the sender is told
+//! - [`post`]: the operation
+
+mod body;
+mod channels;
+mod post;
+mod registers;
+mod resolve;
+mod store;
+mod verdict;
 
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
 
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new()
+    OpenApiRouter::new().merge(post::routes())
 }

@@ -6,6 +6,7 @@ mod devices;
 mod harness;
 mod metrics;
 mod providers;
+mod readings;
 
 use std::process::ExitCode;
 
@@ -24,6 +25,9 @@ fn main() -> ExitCode {
         harness::topic!(metrics::{
             a_metric_is_made_replaced_and_found,
             settings_of_registers_are_exact_and_positive,
+        }),
+        harness::topic!(readings::{
+            each_trouble_is_explained_and_harms_no_neighbour,
         }),
     ])
 }

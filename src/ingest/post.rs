@@ -1,0 +1,97 @@
+//! `POST /v1/readings`.
+
+use axum::Json;
+use axum::extract::{DefaultBodyLimit, State};
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use crate::http::access::Sender;
+use crate::http::extract::Query;
+use crate::http::problem::Result;
+use crate::ingest::body::{MAX_BODY, SentReadings};
+use crate::ingest::store;
+use crate::ingest::verdict::Receipt;
+
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(post)).layer(DefaultBodyLimit::max(MAX_BODY))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct PostParameters {
+    /// `all` lists every reading in `results`, not only those that were not stored.
+    #[param(inline)]
+    receipts: Option<Receipts>,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Receipts {
+    All,
+}
+
+/// A reading as it is sent.
+#[derive(ToSchema)]
+#[schema(title = "Reading", example = json!({"device": "meter-17", "metric": "energy", "at": "2026-11-01T00:15:00+01:00",
+    "value": "32.330", "id": "evt-8812", "dimensions": {"tariff": "peak"}}))]
+#[expect(dead_code, reason = "documents the body, which is read reading by reading")]
+struct SentReading {
+    /// Key or id of the device.
+    device: String,
+    /// Key or id of the metric.
+    metric: String,
+    /// RFC 3339 with an offset, from 1970 to 366 days ahead. Kept to the microsecond.
+    at: chrono::DateTime<chrono::Utc>,
+    /// A decimal, as a number or as a string. More decimals than the metric's scale are rounded half to even.
+    value: DecimalInput,
+    /// Id of the event, 1 to 256 characters: tells readings of one channel and instant apart.
+    id: Option<String>,
+    /// Up to 16 names (A-Z a-z 0-9 . _ -, up to 64 characters) with values of up to 256 characters; 1,024 bytes in
+    /// all. Each combination is a channel of its own.
+    dimensions: Option<std::collections::BTreeMap<String, String>>,
+}
+
+/// A decimal.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "documents the body")]
+enum DecimalInput {
+    Text(String),
+    Number(f64),
+}
+
+/// Post readings
+///
+/// The body is a JSON array of readings or `{"readings": [...]}`, NDJSON, or CSV with a header row (columns `device`,
+/// `metric`, `at`, `value`, optionally `id` and `dimensions.<name>`); gzip or zstd if `Content-Encoding` says so. At
+/// most 50,000 readings and 32 MiB, decoded.
+///
+/// Every reading gets a verdict of its own, and one that is bad fails alone. What is answered `stored` is committed.
+/// A reading is identified by device, metric, dimensions, instant and event id: sending it again changes nothing, so a
+/// request that got no answer can always be repeated.
+///
+/// Codes of `rejected`: `invalid_json`, `invalid_row`, `missing_field`, `unknown_field`, `invalid_device`,
+/// `invalid_metric`, `invalid_time`, `naive_time`, `time_out_of_range`, `invalid_value`, `out_of_range`,
+/// `too_many_decimals`, `invalid_id`, `invalid_dimensions`. Of `quarantined`: `unknown_device`, `unknown_metric`,
+/// `device_unassigned`. Of `conflict`: `value_differs`, `id_differs`.
+#[utoipa::path(post, path = "/v1/readings", tag = "Readings", params(PostParameters),
+    request_body(description = "Readings", content(
+        (Vec<SentReading> = "application/json"),
+        (String = "application/x-ndjson", example = "{\"device\":\"meter-17\",\"metric\":\"energy\",\"at\":\"2026-11-01T00:15:00Z\",\"value\":1.5}\n"),
+        (String = "text/csv", example = "device,metric,at,value\nmeter-17,energy,2026-11-01T00:15:00Z,1.5\n"))),
+    responses((status = 200, description = "The body could be read; a verdict for each reading", body = Receipt)))]
+async fn post(
+    State(app): State<App>,
+    Sender(tenant): Sender,
+    Query(query): Query<PostParameters>,
+    SentReadings(items): SentReadings,
+) -> Result<Json<Receipt>> {
+    let verdicts = store::store(&app.ingest, tenant.provider_id, &items).await?;
+    let receipt = Receipt::new(&items, verdicts, query.receipts.is_some());
+    receipt.count();
+    Ok(Json(receipt))
+}

@@ -28,6 +28,12 @@ pub struct Admin {
     pub key_id: i32,
 }
 
+/// A caller who may look at providers: admin at all of them, provider and read at their own.
+pub struct ProviderReader {
+    /// The one provider; none for all.
+    pub provider_id: Option<i32>,
+}
+
 /// A caller who may read in a provider: admin, provider, read.
 pub struct Reader(pub Tenant);
 
@@ -47,6 +53,20 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let holder = authenticate(parts, &App::from_ref(state), &[Scope::Admin]).await?;
         Ok(Self { key_id: holder.key_id })
+    }
+}
+
+impl<S> FromRequestParts<S> for ProviderReader
+where
+    App: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let scopes = &[Scope::Admin, Scope::Provider, Scope::Read];
+        let holder = authenticate(parts, &App::from_ref(state), scopes).await?;
+        Ok(Self { provider_id: holder.provider_id })
     }
 }
 

@@ -69,11 +69,16 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             return Err(Problem::new(Code::UnsupportedMediaType, "send Content-Type: application/json"));
         }
         let bytes = bytes(request, state).await?;
-        let mut json = serde_json::Deserializer::from_slice(&bytes);
-        let body = serde_path_to_error::deserialize(&mut json).map_err(body_problem)?;
-        json.end().map_err(|e| Problem::new(Code::UnreadableBody, e.to_string()))?;
-        Ok(Self(body))
+        json(&bytes).map(Self)
     }
+}
+
+/// Reads JSON; what is wrong with a field names its place.
+pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let body = serde_path_to_error::deserialize(&mut json).map_err(body_problem)?;
+    json.end().map_err(|e| Problem::new(Code::UnreadableBody, e.to_string()))?;
+    Ok(body)
 }
 
 /// The whole body, decoded, within the route's limit.
@@ -109,7 +114,12 @@ pub fn pairs(query: &str) -> Result<Vec<(String, String)>> {
 fn decode(text: &str) -> Result<String> {
     let text = text.replace('+', " ");
     let decoded = percent_encoding::percent_decode_str(&text).decode_utf8();
-    decoded.map(Into::into).map_err(|_| Problem::new(Code::InvalidParameter, "the query is not UTF-8"))
+    let decoded = decoded.map_err(|_| Problem::new(Code::InvalidParameter, "the query is not UTF-8"))?;
+    // The database has no text with a NUL in it.
+    if decoded.contains('\0') {
+        return Err(Problem::new(Code::InvalidParameter, "the query has a NUL character"));
+    }
+    Ok(decoded.into_owned())
 }
 
 fn body_problem(error: serde_path_to_error::Error<serde_json::Error>) -> Problem {

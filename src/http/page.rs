@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::core::cursor::Cursor;
+use crate::core::cursor::{BadCursor, Cursor};
 use crate::http::problem::{Problem, Result};
 
 /// Items of a page when the caller does not say, and at most.
@@ -41,6 +41,9 @@ impl Window {
             },
         };
         let after = cursor.map(str::parse::<Cursor>).transpose();
+        // No sort key has a NUL in it, and the database could not compare with one.
+        let after =
+            after.and_then(|c| if c.iter().any(|c| c.sort_key().contains('\0')) { Err(BadCursor) } else { Ok(c) });
         let after = after.map_err(|why| Problem::parameter("cursor", why.to_string()))?;
         Ok(Self { limit: i64::from(limit), after: after.map(|c| c.sort_key().to_owned()) })
     }

@@ -18,7 +18,9 @@ use crate::http::access::{Reader, Writer};
 use crate::http::extract::{Body, NoParameters, PathRef, Query};
 use crate::http::page::{Page, Window};
 use crate::http::problem::{Problem, ProblemBody, Result};
-use crate::registry::{check_name, check_time_zone, like_anywhere, lock_stamping, lookup, put_status};
+use crate::registry::{
+    audit, check_name, check_time_zone, like_anywhere, lock_stamping, lookup, put_status, time_zones,
+};
 
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(put, get, delete))
@@ -109,6 +111,7 @@ async fn put(
         Some(parent) => Some(lookup::customer(&mut db, tenant.provider_id, parent, "/parent").await?),
         None => None,
     };
+    let before = look_up(&mut db, tenant.provider_id, &path.0).await?;
     let created: Option<bool> = sqlx::query_scalar(include_str!("../../sql/registry/customers/put.sql"))
         .bind(tenant.provider_id)
         .bind(path.0.key())
@@ -121,6 +124,9 @@ async fn put(
         .await?;
     let created = created.ok_or_else(|| Problem::no_such("customer", &path.0, None))?;
     let customer = find(&mut db, tenant.provider_id, &path.0).await?;
+    if before.is_some_and(|before| before.billing_time_zone != customer.billing_time_zone) {
+        time_zones::check_unbilled(&mut db, tenant.provider_id, Some(customer.customer_id)).await?;
+    }
     db.commit().await?;
     Ok((put_status(created), Json(customer)))
 }
@@ -187,16 +193,21 @@ async fn delete(
         .bind(customer.customer_id)
         .execute(&mut *db)
         .await?;
+    let entry = audit::Entry { entity: &customer.key, before: Some(audit::shown(&customer)?), after: None };
+    audit::write(&mut db, &tenant, "customer.delete", &[entry]).await?;
     db.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn find(db: &mut PgConnection, provider_id: i32, name: &Ref) -> Result<Customer> {
-    let found: Option<Customer> = sqlx::query_as(include_str!("../../sql/registry/customers/get.sql"))
+    look_up(db, provider_id, name).await?.ok_or_else(|| Problem::no_such("customer", name, None))
+}
+
+async fn look_up(db: &mut PgConnection, provider_id: i32, name: &Ref) -> sqlx::Result<Option<Customer>> {
+    sqlx::query_as(include_str!("../../sql/registry/customers/get.sql"))
         .bind(provider_id)
         .bind(name.key())
         .bind(name.id())
         .fetch_optional(db)
-        .await?;
-    found.ok_or_else(|| Problem::no_such("customer", name, None))
+        .await
 }

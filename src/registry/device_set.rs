@@ -1,9 +1,7 @@
 //! Devices as they are wanted, one or thousands at once: the same statements for both.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
 use sqlx::PgConnection;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::http::access::Tenant;
@@ -19,8 +17,7 @@ pub struct Wanted<'a> {
 }
 
 /// What was done to reach that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Done {
     Created,
     Updated,

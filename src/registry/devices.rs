@@ -20,12 +20,10 @@ use crate::http::page::{Page, Window};
 use crate::http::problem::{Code, Problem, ProblemBody, Result};
 use crate::registry::device_set::{self, Done, Wanted};
 use crate::registry::ownership::Owner;
-use crate::registry::{
-    audit, check_kind, check_text, like_anywhere, lock_stamping, lookup, moment, ownership, put_status,
-};
+use crate::registry::{audit, check_kind, check_text, like_anywhere, lock_stamping, lookup, moment, put_status};
 
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(put, get, delete)).routes(routes!(assignments))
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(put, get, delete))
 }
 
 /// The kind of a device that says none.
@@ -240,24 +238,6 @@ async fn delete(
     audit::write(&mut db, &tenant, "device.retire", &[entry]).await?;
     db.commit().await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Who owned a device when
-///
-/// Oldest first, never overlapping. All are on one page.
-#[utoipa::path(get, path = "/v1/devices/{key}/assignments", tag = "Registry",
-    params(("key" = String, Path, description = "Key or id of the device", example = "meter-0001")),
-    responses((status = 200, description = "The assignments", body = Page<ownership::Assignment>)))]
-async fn assignments(
-    State(app): State<App>,
-    Reader(tenant): Reader,
-    path: PathRef,
-    Query(NoParameters {}): Query<NoParameters>,
-) -> Result<Json<Page<ownership::Assignment>>> {
-    let mut db = app.query.acquire().await?;
-    let device = find(&mut db, tenant.provider_id, &path.0).await?;
-    let history = ownership::history(&mut db, &[device.device_id]).await?;
-    Ok(Json(Page { items: history.into_values().flatten().collect(), next: None }))
 }
 
 /// The device that a path names.

@@ -18,7 +18,7 @@ use crate::http::access::{Reader, Writer};
 use crate::http::extract::{Body, NoParameters, PathRef, Query};
 use crate::http::page::{Page, Window};
 use crate::http::problem::{Problem, ProblemBody, Result};
-use crate::registry::{check_kind, check_name, lock_stamping, lookup, put_status};
+use crate::registry::{audit, check_kind, check_name, lock_stamping, lookup, put_status};
 
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(put, get, delete))
@@ -178,6 +178,8 @@ async fn delete(
     lock_stamping(&mut db, tenant.provider_id).await?;
     let group = find(&mut db, tenant.provider_id, &path.0).await?;
     sqlx::query(include_str!("../../sql/registry/groups/delete.sql")).bind(group.group_id).execute(&mut *db).await?;
+    let entry = audit::Entry { entity: &group.key, before: Some(audit::shown(&group)?), after: None };
+    audit::write(&mut db, &tenant, "group.delete", &[entry]).await?;
     db.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

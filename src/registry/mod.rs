@@ -2,13 +2,17 @@
 
 pub mod audit;
 pub mod customers;
+pub mod device_batch;
 pub mod device_set;
 pub mod devices;
 pub mod groups;
 pub mod lookup;
 pub mod metrics;
+pub mod moves;
 pub mod ownership;
 pub mod providers;
+pub mod time_zones;
+pub mod trees;
 
 use std::ops::RangeInclusive;
 
@@ -104,8 +108,11 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(providers::routes())
         .merge(customers::routes())
+        .merge(trees::routes())
         .merge(groups::routes())
         .merge(devices::routes())
+        .merge(device_batch::routes())
+        .merge(moves::routes())
         .merge(metrics::routes())
 }
 

@@ -1,2 +1,2 @@
 -- moves.touch
-UPDATE device SET updated_at = now() WHERE device_id = $1
+UPDATE device SET updated_at = now() WHERE device_id = ANY ($1::integer[])

@@ -1,6 +1,6 @@
--- providers.list: by key, behind $1
-SELECT uuid AS id, key::text, name, time_zone::text, created_at, updated_at
+-- providers.list: by key, behind $1; for callers of one provider only that one ($2)
+SELECT provider_id, uuid AS id, key::text, name, time_zone::text, created_at, updated_at
 FROM provider
-WHERE $1::text IS NULL OR key::text > $1
+WHERE key::text > coalesce($1, '') AND ($2::integer IS NULL OR provider_id = $2)
 ORDER BY key::text
-LIMIT $2
+LIMIT $3

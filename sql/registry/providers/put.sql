@@ -10,4 +10,4 @@ SET name = excluded.name,
     time_zone = excluded.time_zone,
     updated_at = CASE WHEN (p.name, p.time_zone) IS DISTINCT FROM (excluded.name, excluded.time_zone)
                       THEN now() ELSE p.updated_at END
-RETURNING xmax = 0 AS created, uuid AS id, key::text, name, time_zone::text, created_at, updated_at
+RETURNING xmax = 0 AS created, provider_id, uuid AS id, key::text, name, time_zone::text, created_at, updated_at

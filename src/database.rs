@@ -15,6 +15,9 @@ pub const POSTGRES_MAJORS: RangeInclusive<u32> = 15..=18;
 /// Oldest TimescaleDB that is supported, as (major, minor).
 pub const OLDEST_TIMESCALEDB: (u32, u32) = (2, 19);
 
+/// Key of the advisory lock that is held while the schema changes: "meterbas" in ASCII.
+pub const SCHEMA_LOCK: i64 = 0x6d65_7465_7262_6173;
+
 /// The editions of TimescaleDB: what `timescaledb.license` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Edition {
@@ -49,6 +52,8 @@ pub enum Unusable {
     TimescaleTooOld(String),
     #[error("TimescaleDB is installed but not loaded; add it to shared_preload_libraries and restart PostgreSQL")]
     NotLoaded,
+    #[error("the server has no extension btree_gist; install PostgreSQL's contrib modules there")]
+    NoGist,
     #[error("the role {role:?} may not {what}; grant it, or let a superuser run: {remedy}")]
     Rights { role: String, what: &'static str, remedy: &'static str },
     #[error("timescaledb.license is {0:?}; set it to apache or timescale")]
@@ -178,7 +183,31 @@ pub async fn check(db: &mut PgConnection) -> Result<Found, Unusable> {
         Some(other) => return Err(Unusable::License(other.to_owned())),
         None => return Err(Unusable::NotLoaded),
     };
+    check_rights(db).await?;
     Ok(Found { postgres, timescaledb, edition })
+}
+
+/// What the migrations need, asked before them: their own errors would speak of a statement somewhere inside.
+async fn check_rights(db: &mut PgConnection) -> Result<(), Unusable> {
+    #[derive(sqlx::FromRow)]
+    struct Rights {
+        role: String,
+        gist_available: bool,
+        may_have_gist: bool,
+        may_create: bool,
+    }
+    let rights: Rights = sqlx::query_as(include_str!("../sql/schema/rights.sql")).fetch_one(db).await?;
+    let missing = |what, remedy| Err(Unusable::Rights { role: rights.role.clone(), what, remedy });
+    match rights {
+        Rights { gist_available: false, .. } => Err(Unusable::NoGist),
+        Rights { may_have_gist: false, .. } => {
+            missing("create the extension btree_gist", "CREATE EXTENSION btree_gist")
+        }
+        Rights { may_create: false, .. } => {
+            missing("create tables in the schema public", "GRANT CREATE ON SCHEMA public TO <role>")
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn extension(db: &mut PgConnection) -> Result<String, Unusable> {
@@ -191,9 +220,12 @@ async fn extension(db: &mut PgConnection) -> Result<String, Unusable> {
             .fetch_optional(&mut *db)
             .await?;
     available.ok_or(Unusable::NotAvailable)?;
+    // IF NOT EXISTS alone does not keep two that come at the same time apart.
+    sqlx::query("SELECT pg_advisory_lock($1)").bind(SCHEMA_LOCK).execute(&mut *db).await?;
     if let Err(error) = sqlx::query("CREATE EXTENSION IF NOT EXISTS timescaledb").execute(&mut *db).await {
         return Err(cannot_create(db, error).await);
     }
+    sqlx::query("SELECT pg_advisory_unlock($1)").bind(SCHEMA_LOCK).execute(&mut *db).await?;
     Ok(sqlx::query_scalar(INSTALLED).fetch_one(db).await?)
 }
 

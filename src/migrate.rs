@@ -8,15 +8,12 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::database::Edition;
+use crate::database::{Edition, SCHEMA_LOCK};
 use crate::rollup;
 
 mod embedded {
     refinery::embed_migrations!("migrations");
 }
-
-/// Key of the advisory lock: "meterbas" in ASCII.
-const LOCK: i64 = 0x6d65_7465_7262_6173;
 
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
@@ -55,9 +52,9 @@ pub async fn run(db: &mut PgConnection, edition: Edition) -> Result<(), MigrateE
 
 /// Like [`run`]; stops at a version, and then leaves out what is redefinable: tests look at each version's own data.
 pub async fn run_to(db: &mut PgConnection, edition: Edition, target: Target) -> Result<(), MigrateError> {
-    sqlx::query("SELECT pg_advisory_lock($1)").bind(LOCK).execute(&mut *db).await?;
+    sqlx::query("SELECT pg_advisory_lock($1)").bind(SCHEMA_LOCK).execute(&mut *db).await?;
     let done = locked(db, edition, target).await;
-    sqlx::query("SELECT pg_advisory_unlock($1)").bind(LOCK).execute(&mut *db).await?;
+    sqlx::query("SELECT pg_advisory_unlock($1)").bind(SCHEMA_LOCK).execute(&mut *db).await?;
     done
 }
 

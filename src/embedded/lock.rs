@@ -45,7 +45,8 @@ impl Guest {
     }
 }
 
-/// Returns when no other process uses the cluster any more, and keeps new ones out until `limit` is over.
+/// Returns when no other process uses the cluster any more, with what keeps new ones out until it is dropped; with
+/// nothing when `limit` is over.
 pub async fn wait_for_guests(place: &Place, limit: Duration) -> Result<Option<File>, EmbeddedError> {
     let path = place.guests();
     let failed = |error| EmbeddedError::File { path: path.clone(), error };

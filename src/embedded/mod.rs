@@ -148,10 +148,12 @@ impl Embedded {
     pub async fn close(self) -> Result<(), EmbeddedError> {
         if let Hold::Owner { supervisor, role, lock } = self.hold {
             // Commands that came to use this database get to finish; a server that stops does not wait for them.
-            if role == Role::Command {
-                lock::wait_for_guests(&self.place, PATIENCE).await?;
-            }
+            let no_guests = match role {
+                Role::Command => lock::wait_for_guests(&self.place, PATIENCE).await?,
+                Role::Server => None,
+            };
             supervisor.stop().await?;
+            drop(no_guests);
             drop(lock);
         }
         Ok(())

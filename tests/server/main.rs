@@ -1,8 +1,11 @@
 //! Tests against a real PostgreSQL with TimescaleDB: one throwaway cluster per edition that the machine has, the same
 //! tests on each. `cargo test --test server -- apache::` runs one edition, `... -- readings` one topic.
 
+mod binary;
+mod command;
 mod customers;
 mod devices;
+mod embedded;
 mod harness;
 mod metrics;
 mod moves;
@@ -48,6 +51,30 @@ fn main() -> ExitCode {
         }),
         harness::topic!(readings::{
             each_trouble_is_explained_and_harms_no_neighbour,
+        }),
+        harness::topic!(command::{
+            wrong_usage_is_said_in_a_sentence,
+            a_database_that_cannot_be_used_is_said_in_a_sentence,
+            missing_rights_are_said_in_a_sentence,
+            an_option_goes_before_the_environment,
+            keys_for_nobody_are_refused,
+            what_cannot_be_listened_on_is_named,
+            https_is_served_with_the_given_certificate,
+        }),
+        harness::topic!(embedded::{
+            it_starts_serves_and_stops_in_order,
+            what_was_acknowledged_survives_the_kill_of_the_server,
+            what_was_acknowledged_survives_the_kill_of_server_and_database,
+            postgresql_is_started_again_when_it_is_killed,
+            a_stale_pid_file_and_an_interrupted_initdb_are_no_obstacle,
+            keys_are_made_while_a_server_runs_and_while_none_does,
+            commands_together_share_the_database_that_one_of_them_started,
+            an_expired_key_is_refused,
+            a_data_directory_keeps_its_edition,
+            a_database_of_another_postgresql_is_not_touched,
+            a_long_path_gets_a_short_socket,
+            root_puts_the_database_where_postgresql_can_enter,
+            an_ordinary_user_runs_it_too,
         }),
     ])
 }

@@ -1,0 +1,34 @@
+# make help says what there is. Needed: Rust, a C compiler, make, and root or an installed TimescaleDB.
+
+CARGO ?= cargo
+METERBASE := target/release/meterbase
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test check timescaledb openapi clean
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## Build the binary, target/release/meterbase
+	$(CARGO) build --release --locked
+
+demo: $(if $(DATABASE_URL),,timescaledb) build ## Run a server with a simulated fleet; ONCE=1 checks every figure and ends
+	$(METERBASE) demo $(if $(ONCE),--once) $(ARGS)
+
+test: timescaledb check ## Format, lints, all tests, on each edition of TimescaleDB that the machine has
+	$(CARGO) test --locked
+
+check: ## Format and lints only
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+timescaledb: ## Install PostgreSQL and TimescaleDB, if they are not there
+	@scripts/install-timescaledb.sh
+
+openapi: ## Write openapi/openapi.json anew
+	@mkdir -p openapi
+	$(CARGO) run --quiet --locked -- openapi > openapi/openapi.json.new
+	mv openapi/openapi.json.new openapi/openapi.json
+
+clean: ## Remove what was built; data directories stay
+	$(CARGO) clean

@@ -1,0 +1,155 @@
+//! The real binary: run to its end, or serving.
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use meterbase::database::Edition;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, User, geteuid};
+
+/// A data directory that every user can pass through, so that PostgreSQL's files are really in it.
+pub struct DataDir {
+    directory: tempfile::TempDir,
+    pub edition: Edition,
+}
+
+/// `meterbase serve`, reachable.
+pub struct Serving {
+    child: Child,
+    pub url: String,
+    /// Lines of its standard error up to the one that made it reachable.
+    pub said: Vec<String>,
+}
+
+/// How long anything may take here before the test fails.
+pub const LIMIT: Duration = Duration::from_secs(90);
+
+pub fn meterbase() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_meterbase"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"METERBASE_")) {
+        command.env_remove(name);
+    }
+    command.env_remove("DATABASE_URL").env_remove("RUST_LOG");
+    command
+}
+
+/// Runs a command to its end.
+pub fn run(arguments: &[&str]) -> Output {
+    meterbase().args(arguments).output().expect("the binary")
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("UTF-8").trim().to_owned()
+}
+
+/// For loops that poll: `while !there { patience.poll().await }`.
+pub struct Patience {
+    what: &'static str,
+    started: Instant,
+    pace: tokio::time::Interval,
+}
+
+impl Patience {
+    pub fn for_(what: &'static str) -> Self {
+        Self { what, started: Instant::now(), pace: tokio::time::interval(Duration::from_millis(25)) }
+    }
+
+    pub async fn poll(&mut self) {
+        assert!(self.started.elapsed() < LIMIT, "{} did not come about", self.what);
+        self.pace.tick().await;
+    }
+}
+
+impl DataDir {
+    pub fn new(edition: Edition) -> Self {
+        let directory = tempfile::Builder::new().prefix("meterbase-data-").tempdir().expect("a temporary directory");
+        std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).expect("permissions");
+        Self { directory, edition }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.path().join("data")
+    }
+
+    /// Process id of the PostgreSQL that runs on it.
+    pub fn postmaster(&self) -> Option<Pid> {
+        let text = std::fs::read_to_string(self.database().join("cluster/postgres/postmaster.pid")).ok()?;
+        text.lines().next()?.parse().ok().map(Pid::from_raw)
+    }
+
+    /// A sub-command on it, such as `keys list`.
+    pub fn command(&self, arguments: &str) -> Command {
+        let mut command = meterbase();
+        command.args(arguments.split(' ')).arg("--data-dir").arg(self.database());
+        command
+    }
+
+    pub fn run(&self, arguments: &str) -> Output {
+        self.command(arguments).output().expect("the binary")
+    }
+
+    /// `serve` on any free port.
+    pub fn serve(&self) -> Serving {
+        Serving::start(self.serve_command())
+    }
+
+    pub fn serve_command(&self) -> Command {
+        let mut command = self.command("serve --listen 127.0.0.1:0");
+        command.args(["--edition", &self.edition.to_string().to_lowercase()]);
+        command
+    }
+}
+
+impl Serving {
+    pub fn start(mut command: Command) -> Self {
+        let errors = tempfile::NamedTempFile::new().expect("a file");
+        let said = || std::fs::read_to_string(errors.path()).expect("what it said");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors.reopen().expect("the file"));
+        // A group of its own, so that a signal to the test's group reaches only the test.
+        let mut child = command.process_group(0).spawn().expect("the binary");
+        let mut url = String::new();
+        let out = child.stdout.take().expect("piped");
+        BufReader::new(out).read_line(&mut url).expect("its standard output");
+        assert!(url.starts_with("http"), "it ended with {:?}: {}", child.wait(), said());
+        let said = said().lines().map(str::to_owned).collect();
+        Self { child, url: url.trim().to_owned(), said }
+    }
+
+    /// The admin key that the first start says.
+    pub fn first_key(&self) -> &str {
+        self.said.iter().find(|line| line.starts_with("mb_")).expect("a first key")
+    }
+
+    pub fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().try_into().expect("a process id"))
+    }
+
+    /// Ends it with a signal; its exit status, none when the signal killed it.
+    pub fn end(mut self, signal: Signal) -> Option<i32> {
+        kill(self.pid(), signal).expect("a running server");
+        self.child.wait().expect("its end").code()
+    }
+}
+
+/// A failed test leaves no server behind.
+impl Drop for Serving {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) && kill(self.pid(), Signal::SIGTERM).is_ok() {
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// The unprivileged user that tests as root can become.
+pub fn ordinary_user() -> Option<User> {
+    let named = |name| User::from_name(name).ok().flatten();
+    geteuid().is_root().then(|| named("postgres").or_else(|| named("nobody"))).flatten()
+}

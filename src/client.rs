@@ -43,7 +43,7 @@ pub struct Receipt {
 }
 
 /// The verdict on one reading.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, serde::Serialize)]
 pub struct Outcome {
     /// Place in the request.
     pub index: usize,

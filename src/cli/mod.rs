@@ -2,10 +2,15 @@
 //! standard error. Exit status: 0 done; 1 it failed, or met what it should report; 2 wrong usage.
 
 mod database;
+mod demo;
 mod keys;
 mod migrate;
 mod openapi;
+mod progress;
+mod rehearsal;
 mod serve;
+mod simulate;
+mod target;
 
 use std::future::Future;
 use std::io::{IsTerminal, Write};
@@ -50,6 +55,10 @@ enum Command {
     Migrate(migrate::MigrateArgs),
     /// Create, list and revoke API keys
     Keys(keys::KeysArgs),
+    /// Run the server with a simulated fleet in it and show its figures
+    Demo(demo::DemoArgs),
+    /// Post the readings of a simulated fleet and check every figure
+    Simulate(simulate::SimulateArgs),
     /// Print the OpenAPI document of the HTTP API
     Openapi,
 }
@@ -90,6 +99,8 @@ impl Command {
             Self::Serve(args) => args.run(stop).await,
             Self::Migrate(args) => until(stop, args.run()).await,
             Self::Keys(args) => until(stop, args.run()).await,
+            Self::Demo(args) => args.run(stop).await,
+            Self::Simulate(args) => until(stop, args.run()).await,
             Self::Openapi => openapi::run(),
         }
     }

@@ -13,17 +13,23 @@ use crate::fleet::ledger::{Bucket, Figures, Ledger, Level, Series};
 use crate::fleet::roster::{Fleet, Roster};
 use crate::simulation::SimulationError;
 
-/// One figure, as it was served and as it should be. Absent on a side that does not have it.
+/// The figures of one metric of one entity in one period, on both sides.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Figure {
+pub struct Comparison {
     pub provider: &'static str,
     #[serde(serialize_with = "as_word")]
     pub level: Level,
-    /// Key of the customer, group or device; of a group `-` for what is in none.
+    /// Key of the customer, group or device; of groups `-` for what is in none.
     pub entity: String,
     /// `2026-11-01` or `2026-11`.
     pub period: String,
     pub metric: &'static str,
+    pub figures: Vec<Figure>,
+}
+
+/// One statistic, as it was served and as it should be. Absent on a side that has nothing for the period.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Figure {
     pub stat: &'static str,
     pub served: Option<String>,
     pub sent: Option<String>,
@@ -39,6 +45,9 @@ const NONE: &str = "-";
 /// How often to ask whether the rollups have followed.
 const POLL: Duration = Duration::from_millis(200);
 
+/// Metric, entity, period.
+type Key = (&'static str, String, String);
+
 /// One call of `GET /v1/usage` and what it is about.
 struct Question {
     level: Level,
@@ -49,9 +58,13 @@ struct Question {
     entity: String,
 }
 
-impl Figure {
+impl Comparison {
     pub fn is_right(&self) -> bool {
-        self.served == self.sent
+        self.figures.iter().all(|figure| figure.served == figure.sent)
+    }
+
+    pub fn is_of_month(&self) -> bool {
+        self.period.len() == "2026-11".len()
     }
 }
 
@@ -86,10 +99,10 @@ pub async fn wait_until_fresh(client: &Client, fleet: &Fleet, patience: Duration
 
 /// Asks for the figures of a provider by day and month, of itself, each customer and each group, and by month of each
 /// device. Every figure that either side has is in the answer.
-pub async fn compare(client: &Client, fleet: &Fleet, ledger: &Ledger<'_>) -> Result<Vec<Figure>, SimulationError> {
+pub async fn compare(client: &Client, fleet: &Fleet, ledger: &Ledger<'_>) -> Result<Vec<Comparison>, SimulationError> {
     let roster = ledger.roster();
     let client = client.in_provider(roster.catalog.key);
-    let mut figures = Vec::new();
+    let mut compared = Vec::new();
     for stats in [OF_USE, OF_LEVELS] {
         let metrics = roster.catalog.metrics.iter().enumerate();
         let metrics: Vec<_> = metrics.filter(|(_, metric)| stats_of(metric.kind) == stats).map(|(at, _)| at).collect();
@@ -102,18 +115,18 @@ pub async fn compare(client: &Client, fleet: &Fleet, ledger: &Ledger<'_>) -> Res
                     totals.entry((*metric, level, bucket)).or_insert_with(|| ledger.series(*metric, level, bucket));
                 for ((place, period), sent) in totals {
                     let Some(entity) = question.entity(roster, *place) else { continue };
-                    let served = served.remove(&(roster.catalog.metrics[*metric].key, entity.clone(), period.clone()));
-                    let subject = (roster, *metric, level, entity, period.clone());
-                    add(&mut figures, subject, stats, served, Some(sent));
+                    let key = (roster.catalog.metrics[*metric].key, entity, period.clone());
+                    let served = served.remove(&key);
+                    compared.push(Comparison::of(roster, level, key, stats, served, Some(sent)));
                 }
             }
-            for ((metric, entity, period), served) in served {
-                let subject = (roster, roster.metric_place(metric), question.level, entity, period);
-                add(&mut figures, subject, stats, Some(served), None);
-            }
+            let unexpected = served.into_iter();
+            compared.extend(
+                unexpected.map(|(key, served)| Comparison::of(roster, question.level, key, stats, Some(served), None)),
+            );
         }
     }
-    Ok(figures)
+    Ok(compared)
 }
 
 fn stats_of(kind: Kind) -> &'static [&'static str] {
@@ -147,7 +160,7 @@ impl Question {
         roster: &Roster,
         metrics: &[usize],
         stats: &[&str],
-    ) -> Result<HashMap<(&'static str, String, String), Value>, SimulationError> {
+    ) -> Result<HashMap<Key, Value>, SimulationError> {
         let (from, to) = range(fleet, self.bucket);
         let stats = stats.join(",");
         let mut points = HashMap::new();
@@ -202,33 +215,24 @@ fn range(fleet: &Fleet, bucket: Bucket) -> (String, String) {
     }
 }
 
-/// Provider, metric, level, entity, period.
-type Subject<'a> = (&'a Roster, usize, Level, String, String);
-
-fn add(
-    figures: &mut Vec<Figure>,
-    subject: Subject<'_>,
-    stats: &[&'static str],
-    served: Option<Value>,
-    sent: Option<&Figures>,
-) {
-    let (roster, metric, level, entity, period) = subject;
-    let metric = &roster.catalog.metrics[metric];
-    for stat in stats {
-        let served = served.as_ref().map(|point| match &point[*stat] {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        });
-        figures.push(Figure {
-            provider: roster.catalog.key,
-            level,
-            entity: entity.clone(),
-            period: period.clone(),
-            metric: metric.key,
+impl Comparison {
+    fn of(
+        roster: &Roster,
+        level: Level,
+        (metric, entity, period): Key,
+        stats: &[&'static str],
+        served: Option<Value>,
+        sent: Option<&Figures>,
+    ) -> Self {
+        let scale = roster.metric(metric).scale;
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let figure = |stat: &&'static str| Figure {
             stat,
-            served,
-            sent: sent.map(|figures| statistic(figures, stat, metric.scale)),
-        });
+            served: served.as_ref().map(|point| text(&point[*stat])),
+            sent: sent.map(|figures| statistic(figures, stat, scale)),
+        };
+        let figures = stats.iter().map(figure).collect();
+        Self { provider: roster.catalog.key, level, entity, period, metric, figures }
     }
 }
 

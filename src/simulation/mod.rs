@@ -8,9 +8,9 @@ pub mod comparison;
 pub mod registration;
 pub mod sending;
 
-pub use comparison::{Figure, compare, wait_until_fresh};
+pub use comparison::{Comparison, compare, wait_until_fresh};
 pub use registration::{register, settle};
-pub use sending::{Pace, send};
+pub use sending::{Pace, SentReport, send};
 
 use crate::client::ClientError;
 use crate::fleet::Plan;

@@ -95,8 +95,8 @@ async fn put_devices(client: &Client, roster: &Roster, devices: &[&Device]) -> R
             body
         });
         let answer = client.post("/v1/devices", &bodies.collect()).await?;
-        let items = answer["items"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let refused: Vec<_> = items.iter().filter(|item| item["status"] == "rejected").collect();
+        let results = answer["results"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let refused: Vec<_> = results.iter().filter(|result| result["status"] == "rejected").collect();
         if let Some(first) = refused.first() {
             return Err(SimulationError::Devices { count: refused.len(), first: first.to_string() });
         }

@@ -3,6 +3,7 @@
 
 mod database;
 mod demo;
+mod import;
 mod keys;
 mod migrate;
 mod openapi;
@@ -57,6 +58,8 @@ enum Command {
     Keys(keys::KeysArgs),
     /// Run the server with a simulated fleet in it and show its figures
     Demo(demo::DemoArgs),
+    /// Post the readings in CSV and NDJSON files
+    Import(Box<import::ImportArgs>),
     /// Post the readings of a simulated fleet and check every figure
     Simulate(simulate::SimulateArgs),
     /// Print the OpenAPI document of the HTTP API
@@ -100,6 +103,7 @@ impl Command {
             Self::Migrate(args) => until(stop, args.run()).await,
             Self::Keys(args) => until(stop, args.run()).await,
             Self::Demo(args) => args.run(stop).await,
+            Self::Import(args) => until(stop, args.run()).await,
             Self::Simulate(args) => until(stop, args.run()).await,
             Self::Openapi => openapi::run(),
         }

@@ -30,6 +30,11 @@ pub struct TargetArgs {
 const KEY_LIFETIME: TimeDelta = TimeDelta::days(2);
 
 impl TargetArgs {
+    /// Where it posts to, in words; never the key.
+    pub fn place(&self) -> String {
+        self.url.clone().unwrap_or_else(|| format!("{:?}", self.database))
+    }
+
     /// Does the work with a client. `name` is the name of the key that a run on a database makes for itself.
     pub async fn with(
         &self,

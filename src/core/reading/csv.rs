@@ -92,7 +92,7 @@ impl Columns {
 const KNOWN: &str = "device, metric, at, value, id and dimensions.<name>";
 
 /// The cells of a row; none when its quotes are not those of CSV.
-fn cells(row: &str) -> Option<Vec<Cow<'_, str>>> {
+pub fn cells(row: &str) -> Option<Vec<Cow<'_, str>>> {
     let mut cells = Vec::new();
     let mut rest = row;
     loop {

@@ -1,7 +1,7 @@
 //! Readings as they are sent: a body becomes readings, each sound in itself or rejected with a reason. What a body
 //! cannot tell, such as whether its devices exist, is decided where readings are stored.
 
-mod csv;
+pub mod csv;
 pub mod field;
 mod json;
 pub mod register;

@@ -1,5 +1,6 @@
 //! What all HTTP operations share: problems, callers, parameters and bodies, pages, the middleware around them.
 
+pub mod accept;
 pub mod access;
 pub mod extract;
 pub mod page;

@@ -7,10 +7,12 @@
 //! - [`registers`]: increments of meters' running totals
 //! - [`verdict`]: what the sender is told
 //! - [`post`]: the operation
+//! - [`raw`]: raw readings out again, as pages and as whole ranges
 
 mod body;
 mod channels;
 mod post;
+mod raw;
 mod registers;
 mod resolve;
 mod store;
@@ -21,5 +23,5 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::app::App;
 
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().merge(post::routes())
+    OpenApiRouter::new().merge(post::routes()).merge(raw::routes())
 }

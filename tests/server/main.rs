@@ -6,10 +6,12 @@ mod command;
 mod customers;
 mod devices;
 mod embedded;
+mod fixtures;
 mod harness;
 mod metrics;
 mod moves;
 mod providers;
+mod reading_bodies;
 mod readings;
 mod stored;
 mod time_zones;
@@ -49,8 +51,21 @@ fn main() -> ExitCode {
             a_metric_is_made_replaced_and_found,
             settings_of_registers_are_exact_and_positive,
         }),
+        harness::topic!(reading_bodies::{
+            a_body_over_the_limits_is_refused_whole,
+            a_body_that_is_not_what_it_says_is_refused_whole,
+            encoded_bodies_are_decoded,
+            ndjson_lines_fail_alone_and_are_told_by_number,
+            only_what_is_asked_for_is_a_parameter,
+        }),
         harness::topic!(readings::{
+            a_repetition_changes_nothing,
+            an_event_id_tells_readings_of_one_instant_apart,
+            concurrent_posts_of_the_same_readings_count_once,
+            dimensions_make_channels,
             each_trouble_is_explained_and_harms_no_neighbour,
+            providers_do_not_see_each_other,
+            values_are_exact_to_the_scale,
         }),
         harness::topic!(command::{
             wrong_usage_is_said_in_a_sentence,

@@ -1,64 +1,16 @@
-//! Posting readings: a verdict for each, nothing twice, owners and billing days as of the reading.
+//! Posting readings: a verdict for each, and nothing twice.
 
 use meterbase::keys::Scope;
-use reqwest::Method;
 use serde_json::{Value, json};
-use sqlx::PgConnection;
 
+use crate::fixtures::{Metric, counts, customer, device, metric, north, send, send_csv, send_json, verdicts};
 use crate::harness::{Answer, TestApp};
 
-/// A customer in a time zone of its own, with devices, straight into the registry's tables.
-const CUSTOMER: &str = "
-    INSERT INTO customer (uuid, provider_id, key, name, time_zone)
-    SELECT gen_random_uuid(), provider_id, $2::text, $2, $3::text FROM provider WHERE key = $1::text";
-const DEVICE: &str = "
-    WITH owner AS (SELECT provider_id, customer_id FROM customer JOIN provider p USING (provider_id)
-                   WHERE p.key = $1::text AND customer.key = $2::text),
-    made AS (INSERT INTO device (uuid, provider_id, key) SELECT gen_random_uuid(), provider_id, $3::text FROM owner
-             RETURNING device_id)
-    INSERT INTO assignment (provider_id, device_id, customer_id, during)
-    SELECT provider_id, device_id, customer_id, '(,)' FROM owner, made";
-const METRIC: &str = "
-    INSERT INTO metric (uuid, provider_id, key, name, unit, kind, scale, strict, rollover_at, max_per_hour)
-    SELECT gen_random_uuid(), provider_id, $2::text, $2, 'kWh', $3, $4, $5, $6, $7 FROM provider WHERE key = $1::text";
-
-pub async fn customer(db: &mut PgConnection, provider: &str, key: &str, time_zone: &str) {
-    sqlx::query(CUSTOMER).bind(provider).bind(key).bind(time_zone).execute(db).await.expect("a customer");
-}
-
-pub async fn device(db: &mut PgConnection, provider: &str, customer: &str, key: &str) {
-    sqlx::query(DEVICE).bind(provider).bind(customer).bind(key).execute(db).await.expect("a device");
-}
-
-pub async fn metric(db: &mut PgConnection, provider: &str, key: &str, kind: &str, scale: i16) {
-    let query = sqlx::query(METRIC).bind(provider).bind(key).bind(kind).bind(scale).bind(false);
-    query.bind(None::<i64>).bind(None::<i64>).execute(db).await.expect("a metric");
-}
-
-/// A provider `north` in Paris with a customer `acme`, a device `m1` and the metric `energy`; its ingest key.
-pub async fn north(app: &TestApp) -> String {
-    app.provider("north", "Europe/Paris").await;
-    let mut db = app.db().await;
-    customer(&mut db, "north", "acme", "Europe/Paris").await;
-    device(&mut db, "north", "acme", "m1").await;
-    metric(&mut db, "north", "energy", "delta", 3).await;
-    app.key("north", Scope::Ingest).await
-}
-
-pub async fn send(app: &TestApp, key: &str, content_type: &str, body: impl Into<reqwest::Body>) -> Answer {
-    let request = app.client.request(Method::POST, format!("{}/v1/readings?receipts=all", app.base));
-    Answer::of(request.bearer_auth(key).header("content-type", content_type).body(body)).await
-}
+const AT: &str = "2026-03-01T00:00:00Z";
 
 fn reading(minute: usize, value: Value) -> Value {
     let at = format!("2026-03-{:02}T{:02}:{:02}:00Z", minute / 1440 + 1, minute / 60 % 24, minute % 60);
     json!({"device": "m1", "metric": "energy", "at": at, "value": value})
-}
-
-/// `[received, stored, duplicates, conflicts, quarantined, rejected]`
-pub fn counts(answer: &Value) -> [u64; 6] {
-    ["received", "stored", "duplicates", "conflicts", "quarantined", "rejected"]
-        .map(|name| answer[name].as_u64().unwrap_or_else(|| panic!("no {name} in {answer}")))
 }
 
 pub async fn each_trouble_is_explained_and_harms_no_neighbour(app: TestApp) {
@@ -79,33 +31,202 @@ pub async fn each_trouble_is_explained_and_harms_no_neighbour(app: TestApp) {
     for (index, text, _, _) in &troubles {
         sent[*index] = text.clone();
     }
-    let answer = app
-        .client
-        .post(format!("{}/v1/readings", app.base))
-        .bearer_auth(&key)
-        .header("content-type", "application/json")
-        .body(format!("{{\"readings\": [{}]}}", sent.join(",\n")));
-    let answer = Answer::of(answer).await.expect_status(200).json();
+    let answer = app.client.post(format!("{}/v1/readings", app.base)).bearer_auth(&key);
+    let body = format!("{{\"readings\": [{}]}}", sent.join(",\n"));
+    let answer = Answer::of(answer.header("content-type", "application/json").body(body)).await;
+    let answer = answer.expect_status(200).json();
     assert_eq!(counts(&answer), [1000, 990, 1, 1, 2, 6], "{answer}");
-    let results = answer["results"].as_array().unwrap();
-    let told: Vec<_> =
-        results.iter().map(|r| (r["index"].as_u64().unwrap() as usize, &r["status"], &r["code"])).collect();
-    let expected = troubles[..9].iter().map(|(index, _, status, code)| (*index, json!(status), json!(code)));
-    let expected: Vec<_> = expected.collect();
-    assert_eq!(told, expected.iter().map(|(i, s, c)| (*i, s, c)).collect::<Vec<_>>());
-    assert!(results[8]["detail"].as_str().unwrap().contains("1.500"), "{}", results[8]);
+    // Plain duplicates are not listed.
+    let told = answer["results"].as_array().unwrap().iter().map(|result| &result["index"]);
+    assert_eq!(told.collect::<Vec<_>>(), troubles[..9].iter().map(|(index, ..)| *index).collect::<Vec<_>>());
+    let expected: Vec<_> = troubles[..9].iter().map(|(_, _, status, code)| format!("{status} {code}")).collect();
+    assert_eq!(verdicts(&answer), expected);
+    assert!(answer["results"][8]["detail"].as_str().unwrap().contains("1.500"), "{answer}");
 
     let sum = sqlx::query_as("SELECT count(*), sum(value)::bigint, sum(increment)::bigint FROM reading");
     let sum: (i64, i64, i64) = sum.fetch_one(&mut app.db().await).await.unwrap();
     assert_eq!(sum, (990, 990 * 1500, 990 * 1500));
-    let kept: Vec<(String, String, String, String)> =
-        sqlx::query_as("SELECT device, metric, value, code FROM quarantine ORDER BY code")
-            .fetch_all(&mut app.db().await)
-            .await
-            .unwrap();
+    let kept = sqlx::query_as("SELECT device, metric, value, code FROM quarantine ORDER BY code");
+    let kept: Vec<(String, String, String, String)> = kept.fetch_all(&mut app.db().await).await.unwrap();
     let row = |texts: [&str; 4]| texts.map(str::to_owned).into();
-    assert_eq!(
-        kept,
-        vec![row(["m2", "energy", "1.5", "unknown_device"]), row(["m1", "water", "1.5", "unknown_metric"])]
+    let expected = vec![row(["m2", "energy", "1.5", "unknown_device"]), row(["m1", "water", "1.5", "unknown_metric"])];
+    assert_eq!(kept, expected);
+}
+
+pub async fn a_repetition_changes_nothing(app: TestApp) {
+    let key = north(&app).await;
+    let rows: Vec<_> =
+        (0..500).map(|minute| format!("m1,energy,{},{minute}.25\n", reading(minute, json!(0))["at"])).collect();
+    let csv = format!("device,metric,at,value\n{}m2,energy,{AT},1\n", rows.concat().replace('"', ""));
+    assert_eq!(counts(&send_csv(&app, &key, &csv).await), [501, 500, 0, 0, 1, 0]);
+    let again = send_csv(&app, &key, &csv).await;
+    assert_eq!(counts(&again), [501, 0, 500, 0, 1, 0]);
+    assert_eq!(again["results"][499]["line"], 501);
+    // Half of it new, half of it there.
+    let answer = send_csv(&app, &key, &csv.replace(",1.25", ",1.26").replace("T08:", "T18:")).await;
+    assert_eq!(counts(&answer), [501, 20, 479, 1, 1, 0]);
+    assert_eq!(verdicts(&answer)[1], "conflict value_differs");
+    let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM quarantine").fetch_one(&mut app.db().await).await.unwrap();
+    assert_eq!(kept, 1);
+}
+
+pub async fn an_event_id_tells_readings_of_one_instant_apart(app: TestApp) {
+    let key = north(&app).await;
+    let with_id =
+        |id: Value, value: i64| json!({"device": "m1", "metric": "energy", "at": AT, "value": value, "id": id});
+    let without = json!({"device": "m1", "metric": "energy", "at": AT, "value": 4});
+    let sent = json!([
+        with_id(json!("a"), 1),
+        with_id(json!("b"), 2),
+        with_id(json!("a"), 1),
+        with_id(json!("b"), 3),
+        without
+    ]);
+    let answer = send_json(&app, &key, &sent).await;
+    assert_eq!(verdicts(&answer), ["stored", "stored", "duplicate", "conflict value_differs", "stored"]);
+    let answer = send_json(&app, &key, &sent).await;
+    assert_eq!(verdicts(&answer), ["duplicate", "duplicate", "duplicate", "conflict value_differs", "duplicate"]);
+    let stored: Vec<(Option<String>, i64)> = sqlx::query_as("SELECT event_id, value FROM reading ORDER BY value")
+        .fetch_all(&mut app.db().await)
+        .await
+        .unwrap();
+    assert_eq!(stored, vec![(Some("a".to_owned()), 1000), (Some("b".to_owned()), 2000), (None, 4000)]);
+
+    // An id whose hash is that of another one is not taken for it.
+    let collide = "UPDATE reading SET event_id = 'z' WHERE event_id = 'a'";
+    sqlx::query(collide).execute(&mut app.db().await).await.unwrap();
+    let answer = send_json(&app, &key, &json!([with_id(json!("a"), 1)])).await;
+    assert_eq!(verdicts(&answer), ["conflict id_differs"]);
+}
+
+pub async fn dimensions_make_channels(app: TestApp) {
+    let key = north(&app).await;
+    let with = |dimensions: Value, value: i64| json!({"device": "m1", "metric": "energy", "at": AT, "value": value, "dimensions": dimensions});
+    let largest: serde_json::Map<_, _> = (0..16).map(|n| (format!("name.{n:02}"), json!("é".repeat(28)))).collect();
+    let sent = json!([
+        with(json!({"tariff": "peak", "phase": "1"}), 1),
+        with(json!({"phase": "1", "tariff": "peak"}), 1),
+        with(json!({"tariff": "off"}), 1),
+        with(json!({}), 1),
+        with(json!(largest), 1),
+    ]);
+    let answer = send_json(&app, &key, &sent).await;
+    assert_eq!(verdicts(&answer), ["stored", "duplicate", "stored", "stored", "stored"]);
+    let channels: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM channel").fetch_one(&mut app.db().await).await.unwrap();
+    assert_eq!(channels, 4);
+
+    // The largest of everything fits the index of quarantined readings too.
+    let (long, id) = ("m".repeat(128), "é".repeat(256));
+    let sent = json!([{"device": long, "metric": long, "at": AT, "value": 1, "id": id, "dimensions": largest}]);
+    assert_eq!(verdicts(&send_json(&app, &key, &sent).await), ["quarantined unknown_device"]);
+}
+
+pub async fn values_are_exact_to_the_scale(app: TestApp) {
+    let key = north(&app).await;
+    let mut db = app.db().await;
+    metric(&mut db, "north", "strict", Metric { kind: "delta", scale: 2, strict: true, ..Metric::default() }).await;
+    metric(&mut db, "north", "level", Metric { kind: "gauge", scale: 0, ..Metric::default() }).await;
+    let sent = format!(
+        "metric,value,device,at\n\
+         energy,0.028999999999999998,m1,{AT}\n\
+         energy,0.0005,m1,2026-03-01T00:01:00Z\n\
+         energy,0.0015,m1,2026-03-01T00:02:00Z\n\
+         energy,9223372036854775.807,m1,2026-03-01T00:03:00Z\n\
+         energy,9223372036854775.808,m1,2026-03-01T00:04:00Z\n\
+         strict,1.230,m1,{AT}\n\
+         strict,1.234,m1,2026-03-01T00:01:00Z\n\
+         level,-7,m1,{AT}\n"
     );
+    let answer = send_csv(&app, &key, &sent).await;
+    let expected = [
+        "stored",
+        "stored",
+        "stored",
+        "stored",
+        "rejected out_of_range",
+        "stored",
+        "rejected too_many_decimals",
+        "stored",
+    ];
+    assert_eq!(verdicts(&answer), expected);
+    let stored =
+        sqlx::query_as("SELECT value, increment FROM reading JOIN channel USING (channel_id) ORDER BY metric_id, ts");
+    let stored: Vec<(i64, i64)> = stored.fetch_all(&mut db).await.unwrap();
+    assert_eq!(stored, [(29, 29), (0, 0), (2, 2), (i64::MAX, i64::MAX), (123, 123), (-7, 0)]);
+}
+
+pub async fn concurrent_posts_of_the_same_readings_count_once(app: TestApp) {
+    let key = north(&app).await;
+    let mut db = app.db().await;
+    metric(&mut db, "north", "total", Metric { kind: "register", scale: 1, ..Metric::default() }).await;
+    for device_key in ["m2", "m3", "m4"] {
+        device(&mut db, "north", device_key, &[("acme", "(,)")]).await;
+    }
+    let reading = |n: usize| {
+        let minute = reading(n / 8, json!(0))["at"].as_str().unwrap().to_owned();
+        format!("m{},{},{minute},{n}\n", n % 4 + 1, ["energy", "total"][n / 4 % 2])
+    };
+    let rows: Vec<_> = (0..2000).map(reading).collect();
+    // Each connection sends all of them, in an order of its own and in parts of its own.
+    let posts = (0..6).map(|connection| {
+        let (app, key, mut rows) = (&app, &key, rows.clone());
+        async move {
+            rows.rotate_left(connection * 331);
+            if connection % 2 == 1 {
+                rows.reverse();
+            }
+            let mut sums = [0; 6];
+            for part in rows.chunks(700 - connection * 50) {
+                let answer = send_csv(app, key, &format!("device,metric,at,value\n{}", part.concat())).await;
+                sums.iter_mut().zip(counts(&answer)).for_each(|(sum, count)| *sum += count);
+            }
+            sums
+        }
+    });
+    let sums = futures::future::join_all(posts).await;
+    let total = |place: usize| sums.iter().map(|sums| sums[place]).sum::<u64>();
+    assert_eq!([total(0), total(1), total(2)], [12_000, 2000, 10_000], "{sums:?}");
+    let stored: (i64, i64) = sqlx::query_as("SELECT count(*), count(DISTINCT (channel_id, ts)) FROM reading")
+        .fetch_one(&mut db)
+        .await
+        .unwrap();
+    assert_eq!(stored, (2000, 2000));
+    // A register's increments are its last value less its first, whoever sent what first.
+    let wrong = "
+        SELECT count(*) FROM (
+            SELECT sum(increment) AS sum, max(value) - min(value) AS difference FROM reading
+            JOIN channel USING (channel_id) JOIN metric USING (metric_id) WHERE kind = 'register'
+            GROUP BY channel_id) AS register
+        WHERE sum <> difference";
+    let wrong: i64 = sqlx::query_scalar(wrong).fetch_one(&mut db).await.unwrap();
+    assert_eq!(wrong, 0);
+}
+
+pub async fn providers_do_not_see_each_other(app: TestApp) {
+    let key = north(&app).await;
+    app.provider("south", "UTC").await;
+    let mut db = app.db().await;
+    customer(&mut db, "south", "acme", "UTC").await;
+    device(&mut db, "south", "m9", &[("acme", "(,)")]).await;
+    metric(&mut db, "south", "water", Metric { kind: "delta", scale: 0, ..Metric::default() }).await;
+    let ids =
+        "SELECT (SELECT uuid FROM device WHERE key = 'm9')::text, (SELECT uuid FROM metric WHERE key = 'water')::text";
+    let (device, metric): (String, String) = sqlx::query_as(ids).fetch_one(&mut db).await.unwrap();
+    let of = |device: &str, metric: &str| json!({"device": device, "metric": metric, "at": AT, "value": 1});
+    let sent =
+        json!([of("m9", "energy"), of(&device, "energy"), of("m1", "water"), of("m1", &metric), of("m1", "energy")]);
+    let answer = send_json(&app, &key, &sent).await;
+    let unknown = |what: &str| format!("quarantined unknown_{what}");
+    let expected = [unknown("device"), unknown("device"), unknown("metric"), unknown("metric"), "stored".to_owned()];
+    assert_eq!(verdicts(&answer), expected);
+    // Everything can be named by its id as well.
+    let south = app.key("south", Scope::Ingest).await;
+    assert_eq!(
+        verdicts(&send_json(&app, &south, &json!([of(&device, &metric), of("m9", "water")])).await),
+        ["stored", "duplicate"]
+    );
+    let read = app.key("south", Scope::Read).await;
+    let answer = send(&app, &read, "application/json", "[]").await.expect_status(403);
+    assert_eq!(answer.problem(), "forbidden");
 }

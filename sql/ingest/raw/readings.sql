@@ -1,0 +1,14 @@
+-- ingest.raw.readings: of some channels ($1), behind a position ($2 instant, $3 channel, $4 event key) and before an
+-- instant ($5). Each channel gives its first ones from the index, and the first of all of them are the page.
+SELECT r.*
+FROM unnest($1::integer[]) AS of (channel_id)
+CROSS JOIN LATERAL (
+    SELECT r.ts, r.channel_id, r.event_key, r.event_id, r.value, r.increment, r.recorded_at
+    FROM reading r
+    WHERE r.channel_id = of.channel_id
+      AND r.ts >= coalesce($2, '-infinity') AND r.ts < coalesce($5, 'infinity')
+      AND (r.ts, r.channel_id, r.event_key) > (coalesce($2, '-infinity'), $3, $4)
+    ORDER BY r.ts, r.event_key
+    LIMIT $6) AS r
+ORDER BY r.ts, r.channel_id, r.event_key
+LIMIT $6

@@ -1,0 +1,143 @@
+//! `GET /v1/devices/{key}/readings`: raw readings in time order.
+
+mod rows;
+mod stream;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, Uri};
+use axum::response::Response;
+use chrono::TimeZone;
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use chrono_tz::Tz;
+use serde::Deserialize;
+use sqlx::PgConnection;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use crate::core::entity::Ref;
+use crate::core::instant;
+use crate::http::accept;
+use crate::http::access::Reader;
+use crate::http::extract::{PathRef, Query};
+use crate::http::page::{Page, Window};
+use crate::http::problem::{Problem, ProblemBody, Result};
+use crate::ingest::raw::rows::{Position, RawItem, Selection};
+
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list))
+}
+
+const JSON: &str = "application/json";
+const NDJSON: &str = "application/x-ndjson";
+const CSV: &str = "text/csv";
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct ListParameters {
+    /// Key or id of a metric; all of the device's when left out.
+    #[param(example = "energy")]
+    metric: Option<String>,
+    /// First instant, RFC 3339; or a day, which begins at midnight in the billing time zone of the device's owner.
+    #[param(example = "2026-11-01")]
+    from: Option<String>,
+    /// Instant or day before which the range ends.
+    #[param(example = "2026-12-01")]
+    to: Option<String>,
+    /// Items of the page, 1 to 1000; for JSON.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<String>,
+    /// `next` of the page before; for JSON.
+    cursor: Option<String>,
+}
+
+/// Raw readings of a device
+///
+/// In the order of their instants, as they are stored. By `Accept` it is a JSON page, or all of the range as NDJSON
+/// (one reading a line) or CSV (`at, value, increment, recorded_at, id, metric`, and a column `dimensions.<name>` for
+/// each dimension that the device's channels have).
+#[utoipa::path(get, path = "/v1/devices/{key}/readings", tag = "Readings",
+    params(("key" = String, Path, description = "Key or id of the device", example = "meter-17"), ListParameters),
+    responses(
+        (status = 200, description = "Readings", content(
+            (Page<RawItem> = "application/json"),
+            (String = "application/x-ndjson"),
+            (String = "text/csv"))),
+        (status = 406, description = "`not_acceptable`: neither JSON, NDJSON nor CSV", body = ProblemBody,
+            content_type = "application/problem+json")))]
+async fn list(
+    State(app): State<App>,
+    Reader(tenant): Reader,
+    path: PathRef,
+    uri: Uri,
+    headers: HeaderMap,
+    Query(query): Query<ListParameters>,
+) -> Result<Response> {
+    let format = accept::preferred(&headers, &[JSON, NDJSON, CSV])?;
+    let window = Window::new(query.limit.as_deref(), query.cursor.as_deref())?;
+    let mut db = app.query.acquire().await?;
+    let (device_id, zone) = device(&mut db, tenant.provider_id, &path.0).await?;
+    let metric_id = match &query.metric {
+        Some(name) => Some(metric(&mut db, tenant.provider_id, name).await?),
+        None => None,
+    };
+    let from = query.from.as_deref().map(|text| instant_or_day("from", text, zone)).transpose()?;
+    let to = query.to.as_deref().map(|text| instant_or_day("to", text, zone)).transpose()?;
+    if from.zip(to).is_some_and(|(from, to)| from > to) {
+        return Err(Problem::parameter("to", "is before from"));
+    }
+    let selection = Selection::of(&mut db, device_id, metric_id, to).await?;
+    let start = Position::at(from);
+    if format != JSON {
+        if let Some(name) = query.limit.and(Some("limit")).or(query.cursor.and(Some("cursor"))) {
+            return Err(Problem::parameter(name, "is for JSON pages; NDJSON and CSV are the whole range"));
+        }
+        drop(db);
+        return match format {
+            NDJSON => Ok(stream::ndjson(app.query, selection, start)),
+            _ => stream::csv(app.query, selection, start),
+        };
+    }
+    let behind = window.after.as_deref().map(str::parse::<Position>).transpose();
+    let behind = behind.map_err(|why| Problem::parameter("cursor", why.to_string()))?.unwrap_or(start);
+    let rows = selection.rows(&mut db, start.max(behind), window.rows()).await?;
+    let Page { items, next } = window.page(rows, |row| row.position().to_string());
+    let items = items.iter().map(|row| selection.item(row)).collect::<sqlx::Result<_>>()?;
+    Ok(Page { items, next }.respond(&uri))
+}
+
+async fn device(db: &mut PgConnection, provider_id: i32, name: &Ref) -> Result<(i32, Tz)> {
+    let found: Option<(i32, String)> = sqlx::query_as(include_str!("../../../sql/ingest/raw/device.sql"))
+        .bind(provider_id)
+        .bind(name.key())
+        .bind(name.id())
+        .fetch_optional(db)
+        .await?;
+    let (device_id, zone) = found.ok_or_else(|| Problem::no_such("device", name, None))?;
+    Ok((device_id, zone.parse().map_err(Problem::internal)?))
+}
+
+async fn metric(db: &mut PgConnection, provider_id: i32, text: &str) -> Result<i32> {
+    let name: Ref = text.parse().map_err(|why| Problem::parameter("metric", format!("{text:?}: {why}")))?;
+    let found: Option<i32> = sqlx::query_scalar(include_str!("../../../sql/ingest/raw/metric.sql"))
+        .bind(provider_id)
+        .bind(name.key())
+        .bind(name.id())
+        .fetch_optional(db)
+        .await?;
+    found.ok_or_else(|| Problem::no_such("metric", name, Some("metric")))
+}
+
+fn instant_or_day(name: &str, text: &str, zone: Tz) -> Result<DateTime<Utc>> {
+    match text.parse::<NaiveDate>() {
+        Ok(day) if instant::YEARS.contains(&day.year()) => Ok(day_start(day, zone)),
+        _ => instant::parse(text).map_err(|why| Problem::parameter(name, format!("{text:?}: {why}, or a day"))),
+    }
+}
+
+fn day_start(day: NaiveDate, zone: Tz) -> DateTime<Utc> {
+    let midnight = day.and_time(chrono::NaiveTime::MIN);
+    zone.from_local_datetime(&midnight).earliest().unwrap_or_else(|| zone.from_utc_datetime(&midnight)).to_utc()
+}

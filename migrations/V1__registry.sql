@@ -8,9 +8,17 @@ CREATE DOMAIN entity_key AS text
         AND VALUE !~* '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$');
 COMMENT ON DOMAIN entity_key IS 'A key chosen by the caller: 1 to 128 of A-Z a-z 0-9 . _ : ~ -, not shaped like a UUID.';
 
--- AT TIME ZONE raises an error for a zone that PostgreSQL does not know, so an unknown zone cannot be stored.
+-- AT TIME ZONE raises an error for a zone that PostgreSQL does not know; as a check it gets a constraint's name.
+CREATE FUNCTION is_time_zone(name text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    RETURN (timestamptz '2000-01-01 00:00:00Z' AT TIME ZONE name) IS NOT NULL;
+EXCEPTION WHEN invalid_parameter_value THEN
+    RETURN false;
+END $$;
+COMMENT ON FUNCTION is_time_zone(text) IS 'Whether this server knows a time zone of this name.';
+
 CREATE DOMAIN time_zone_name AS text
-    CONSTRAINT time_zone_name_known CHECK (VALUE IS NULL OR (timestamptz '2000-01-01 00:00:00Z' AT TIME ZONE VALUE) IS NOT NULL);
+    CONSTRAINT time_zone_name_known CHECK (VALUE IS NULL OR is_time_zone(VALUE));
 COMMENT ON DOMAIN time_zone_name IS 'An IANA time zone, such as Europe/Paris.';
 
 CREATE TABLE provider (

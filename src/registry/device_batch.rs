@@ -144,7 +144,7 @@ impl DeviceItem {
 /// Each item, or what its own text shows to be wrong with it.
 fn read(body: &[Box<RawValue>]) -> Vec<Result<DeviceItem, Rejection>> {
     let mut keys = HashSet::new();
-    let read_one = |raw: &Box<RawValue>| {
+    let mut read_one = |raw: &RawValue| {
         let item: DeviceItem = extract::json(raw.get().as_bytes())?;
         if !keys.insert(item.key.clone()) {
             return Err(Rejection {
@@ -155,7 +155,7 @@ fn read(body: &[Box<RawValue>]) -> Vec<Result<DeviceItem, Rejection>> {
         devices::check_description(item.kind(), item.name.as_deref())?;
         Ok(item)
     };
-    body.iter().map(read_one).collect()
+    body.iter().map(|raw| read_one(raw)).collect()
 }
 
 /// Puts what can be put; a result for each item, in their order.

@@ -173,6 +173,27 @@ impl TestApp {
         self.call(key, Method::DELETE, path, None).await
     }
 
+    /// The keys of a list's items, page by page to the end. `next` and the `Link` header must say the same.
+    pub async fn walk(&self, key: &str, path: &str) -> Vec<String> {
+        let (mut found, mut next) = (Vec::new(), Some(path.to_owned()));
+        while let Some(path) = next {
+            let answer = self.get(key, &path).await.expect_status(200);
+            let page = answer.json();
+            let items = page["items"].as_array().expect("items");
+            found.extend(items.iter().map(|item| item["key"].as_str().expect("a key").to_owned()));
+            let link = answer.headers.get("link").map(|link| link.to_str().expect("a header of text"));
+            let link =
+                link.map(|link| link.strip_prefix('<').and_then(|l| l.strip_suffix(">; rel=\"next\"")).expect(link));
+            assert_eq!(link.is_some(), page["next"].is_string(), "{page}");
+            if let (Some(link), Some(cursor)) = (link, page["next"].as_str()) {
+                assert!(link.contains(&format!("cursor={cursor}")), "{link}");
+                assert!(!items.is_empty());
+            }
+            next = link.map(str::to_owned);
+        }
+        found
+    }
+
     pub async fn call(&self, key: &str, method: Method, path: &str, body: Option<Value>) -> Answer {
         let mut request = self.client.request(method, format!("{}{path}", self.base)).bearer_auth(key);
         if let Some(body) = body {

@@ -7,7 +7,9 @@ mod customers;
 mod devices;
 mod embedded;
 mod fixtures;
+mod groups;
 mod harness;
+mod isolation;
 mod metrics;
 mod moves;
 mod providers;
@@ -25,12 +27,37 @@ fn main() -> ExitCode {
             a_provider_is_made_replaced_and_found,
             only_admin_keys_keep_providers,
             unknown_parameters_and_fields_are_errors,
+            a_provider_s_own_key_sees_its_provider_alone,
+        }),
+        harness::topic!(isolation::{
+            another_provider_s_entities_are_not_found,
+            the_scope_of_a_key_decides_what_it_may_do_in_the_registry,
         }),
         harness::topic!(customers::{
             a_customer_is_made_replaced_and_found,
             a_parent_can_be_named_by_id_and_must_be_there,
+            lists_are_walked_page_by_page,
+            a_search_finds_text_in_keys_and_names_as_it_is,
+            a_customer_cannot_be_above_itself,
+            two_changes_at_once_cannot_make_a_cycle,
+            only_a_customer_that_never_had_anything_is_deleted,
+            what_a_customer_cannot_be_is_explained,
+            the_database_names_the_constraint_of_an_unknown_time_zone,
         }),
-        harness::topic!(devices::{a_device_is_made_replaced_and_found}),
+        harness::topic!(groups::{
+            a_group_is_made_replaced_found_and_deleted,
+            a_group_that_had_devices_stays_with_its_customer,
+            groups_are_listed_by_customer_and_kind,
+        }),
+        harness::topic!(devices::{
+            a_device_is_made_replaced_and_found,
+            devices_are_listed_by_owner_kind_and_text,
+            a_page_walk_over_many_devices_finds_each_once,
+            a_group_must_be_one_of_the_customer,
+            many_devices_at_once_get_an_answer_each,
+            ten_thousand_devices_go_in_at_once_and_not_one_more,
+            of_many_that_make_the_same_device_one_does,
+        }),
         harness::topic!(moves::{
             a_move_in_the_past_takes_the_readings_along,
             any_series_of_moves_leaves_stamps_that_the_assignments_say,
@@ -50,6 +77,8 @@ fn main() -> ExitCode {
         harness::topic!(metrics::{
             a_metric_is_made_replaced_and_found,
             settings_of_registers_are_exact_and_positive,
+            kind_and_scale_are_fixed_once_there_are_readings,
+            metrics_are_listed_by_key,
         }),
         harness::topic!(reading_bodies::{
             a_body_over_the_limits_is_refused_whole,

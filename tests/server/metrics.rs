@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::harness::TestApp;
+use crate::stored;
 
 pub async fn a_metric_is_made_replaced_and_found(app: TestApp) {
     let key = app.provider("north", "UTC").await;
@@ -48,4 +49,34 @@ pub async fn settings_of_registers_are_exact_and_positive(app: TestApp) {
         let answer = app.put(&key, "/v1/metrics/energy", body).await.expect_status(422);
         assert_eq!(answer.json()["errors"][0]["pointer"], pointer, "{case}");
     }
+}
+
+pub async fn kind_and_scale_are_fixed_once_there_are_readings(app: TestApp) {
+    let key = app.provider("north", "UTC").await;
+    app.put(&key, "/v1/customers/acme", json!({"name": "Acme"})).await.expect_status(201);
+    app.put(&key, "/v1/devices/m1", json!({"customer": "acme"})).await.expect_status(201);
+    let put = async |kind: &str, scale: u8, name: &str| {
+        let body = json!({"name": name, "unit": "kWh", "kind": kind, "scale": scale});
+        app.put(&key, "/v1/metrics/energy", body).await
+    };
+    put("delta", 3, "Energy").await.expect_status(201);
+    put("register", 2, "Energy").await.expect_status(200);
+    stored::store(&mut app.db().await, "m1", "energy", &["2026-03-25T20:00:00Z".parse().unwrap()]).await;
+    for (kind, scale) in [("delta", 2), ("register", 3), ("gauge", 0)] {
+        assert_eq!(put(kind, scale, "Energy").await.expect_status(409).problem(), "metric_in_use");
+    }
+    let renamed = put("register", 2, "Active energy").await.expect_status(200).json();
+    assert_eq!((&renamed["name"], &renamed["scale"]), (&json!("Active energy"), &json!(2)));
+}
+
+pub async fn metrics_are_listed_by_key(app: TestApp) {
+    let key = app.provider("north", "UTC").await;
+    for metric in ["water", "energy", "heat"] {
+        let body = json!({"name": metric, "unit": "", "kind": "gauge", "scale": 0});
+        app.put(&key, &format!("/v1/metrics/{metric}"), body).await.expect_status(201);
+    }
+    assert_eq!(app.walk(&key, "/v1/metrics?limit=2").await, ["energy", "heat", "water"]);
+    app.get(&key, "/v1/metrics/nothing").await.expect_status(404);
+    let unknown = "/v1/metrics/018f0000-0000-7000-8000-000000000000";
+    app.put(&key, unknown, json!({"name": "N", "unit": "", "kind": "delta"})).await.expect_status(404);
 }

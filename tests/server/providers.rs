@@ -42,3 +42,19 @@ pub async fn unknown_parameters_and_fields_are_errors(app: TestApp) {
     let answer = app.put(&app.admin, "/v1/providers/a", json!({"name": "A", "time_zone": "Mars/Base"})).await;
     assert_eq!(answer.expect_status(422).json()["errors"][0]["pointer"], "/time_zone");
 }
+
+pub async fn a_provider_s_own_key_sees_its_provider_alone(app: TestApp) {
+    app.provider("north", "UTC").await;
+    app.provider("south", "UTC").await;
+    assert_eq!(app.walk(&app.admin, "/v1/providers?limit=1").await, ["north", "south"]);
+    let south = app.get(&app.admin, "/v1/providers/south").await.expect_status(200).json();
+    for scope in [Scope::Provider, Scope::Read] {
+        let key = app.key("north", scope).await;
+        assert_eq!(app.get(&key, "/v1/providers/north").await.expect_status(200).json()["key"], "north");
+        app.get(&key, "/v1/providers/south").await.expect_status(404);
+        app.get(&key, &format!("/v1/providers/{}", south["id"].as_str().unwrap())).await.expect_status(404);
+        assert_eq!(app.walk(&key, "/v1/providers").await, ["north"]);
+    }
+    let ingest = app.key("north", Scope::Ingest).await;
+    app.get(&ingest, "/v1/providers/north").await.expect_status(403);
+}

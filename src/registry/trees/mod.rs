@@ -1,15 +1,16 @@
 //! `/v1/tree`, `/v1/customers/{key}/tree`: the hierarchy with its groups and numbers of devices.
 //!
 //! Three sets are read at one instant and put together in memory. Trees may be thousands of levels deep, so nothing here
-//! recurses: nodes lie in one list, each after the one above it, and the JSON is written along that list.
+//! recurses: [`nodes`] lie in one list, each after the one above it, and the JSON is written along that list.
 
-use std::collections::{BTreeMap, HashMap};
+mod nodes;
+
+use std::collections::BTreeMap;
 
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use sqlx::PgConnection;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -17,10 +18,11 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::core::entity::Ref;
-use crate::http::access::{Reader, Tenant};
+use crate::http::access::Reader;
 use crate::http::extract::{NoParameters, PathRef, Query};
 use crate::http::problem::{Problem, Result};
 use crate::registry::{lookup, providers};
+use nodes::{Node, add};
 
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(whole)).routes(routes!(below))
@@ -103,34 +105,6 @@ struct Root {
     subtree_devices: Numbers,
 }
 
-#[derive(sqlx::FromRow)]
-struct CustomerRow {
-    customer_id: i32,
-    parent_id: Option<i32>,
-    id: Uuid,
-    key: String,
-    name: String,
-    time_zone: Option<String>,
-}
-
-#[derive(sqlx::FromRow)]
-struct GroupRow {
-    group_id: i32,
-    customer_id: i32,
-    id: Uuid,
-    key: String,
-    name: String,
-    kind: String,
-}
-
-#[derive(sqlx::FromRow)]
-struct DevicesRow {
-    customer_id: i32,
-    group_id: Option<i32>,
-    kind: String,
-    number: i64,
-}
-
 /// The whole hierarchy
 ///
 /// All customers with their sub-customers to any depth, their groups, and the numbers of devices in service by kind.
@@ -145,7 +119,7 @@ async fn whole(
     let name = tenant.key.parse::<Ref>().map_err(Problem::internal)?;
     let provider = providers::find(&mut db, &name, Some(tenant.provider_id)).await?;
     let provider = provider.ok_or_else(|| Problem::no_such("provider", &name, None))?;
-    let nodes = read(&mut db, &tenant, None, &provider.time_zone).await?;
+    let nodes = nodes::read(&mut db, &tenant, None, &provider.time_zone).await?;
     let mut subtree_devices = Numbers::new();
     nodes
         .iter()
@@ -181,7 +155,7 @@ async fn below(
     let customer_id = found.get(&path.0).ok_or_else(|| Problem::no_such("customer", &path.0, None))?;
     let time_zone: String =
         sqlx::query_scalar("SELECT customer_time_zone($1)").bind(customer_id).fetch_one(&mut *db).await?;
-    let nodes = read(&mut db, &tenant, Some(customer_id), &time_zone).await?;
+    let nodes = nodes::read(&mut db, &tenant, Some(customer_id), &time_zone).await?;
     let mut json = Vec::new();
     write(&mut json, &nodes)?;
     Ok(respond(json))
@@ -192,117 +166,6 @@ const AT_ONE_INSTANT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 
 fn respond(json: Vec<u8>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], json).into_response()
-}
-
-/// A customer at its place in the list of nodes.
-struct Node {
-    branch: Branch,
-    /// Levels between it and the top of the tree.
-    depth: usize,
-    /// Place of the node above it.
-    above: Option<usize>,
-}
-
-/// The nodes of a tree, each after the one above it, siblings by key. `time_zone` is what the top inherits or has.
-async fn read(
-    db: &mut PgConnection,
-    tenant: &Tenant,
-    customer_id: Option<i32>,
-    time_zone: &str,
-) -> sqlx::Result<Vec<Node>> {
-    let customers: Vec<CustomerRow> = sqlx::query_as(include_str!("../../sql/registry/trees/customers.sql"))
-        .bind(tenant.provider_id)
-        .bind(customer_id)
-        .fetch_all(&mut *db)
-        .await?;
-    let groups: Vec<GroupRow> = sqlx::query_as(include_str!("../../sql/registry/trees/groups.sql"))
-        .bind(tenant.provider_id)
-        .bind(customer_id)
-        .fetch_all(&mut *db)
-        .await?;
-    let devices: Vec<DevicesRow> = sqlx::query_as(include_str!("../../sql/registry/trees/devices.sql"))
-        .bind(tenant.provider_id)
-        .bind(customer_id)
-        .fetch_all(db)
-        .await?;
-    let (mut of_customer, mut of_group) = number(devices);
-    let mut nodes = arrange(customers, time_zone, |id| of_customer.remove(&id).unwrap_or_default());
-    let places: HashMap<i32, usize> = nodes.iter().enumerate().map(|(place, (id, _))| (*id, place)).collect();
-    for group in groups {
-        let devices = of_group.remove(&group.group_id).unwrap_or_default();
-        let leaf = Leaf { id: group.id, key: group.key, name: group.name, kind: group.kind, devices };
-        if let Some(place) = places.get(&group.customer_id) {
-            nodes[*place].1.branch.groups.push(leaf);
-        }
-    }
-    let mut nodes: Vec<Node> = nodes.into_iter().map(|(_, node)| node).collect();
-    add_up(&mut nodes);
-    Ok(nodes)
-}
-
-/// Numbers of devices by customer and by group.
-fn number(rows: Vec<DevicesRow>) -> (HashMap<i32, Numbers>, HashMap<i32, Numbers>) {
-    let (mut of_customer, mut of_group) = (HashMap::<_, Numbers>::new(), HashMap::<_, Numbers>::new());
-    for row in rows {
-        if let Some(group_id) = row.group_id {
-            *of_group.entry(group_id).or_default().entry(row.kind.clone()).or_default() += row.number;
-        }
-        *of_customer.entry(row.customer_id).or_default().entry(row.kind).or_default() += row.number;
-    }
-    (of_customer, of_group)
-}
-
-/// Puts each customer after the one above it; the rows come by key, and siblings stay so.
-fn arrange(rows: Vec<CustomerRow>, time_zone: &str, mut devices: impl FnMut(i32) -> Numbers) -> Vec<(i32, Node)> {
-    let there: HashMap<i32, usize> = rows.iter().enumerate().map(|(row, c)| (c.customer_id, row)).collect();
-    let mut below: Vec<Vec<usize>> = vec![Vec::new(); rows.len()];
-    // What is still to be placed, the next one last: row, place of the node above.
-    let mut waiting: Vec<(usize, Option<usize>)> = Vec::new();
-    for (row, customer) in rows.iter().enumerate().rev() {
-        match customer.parent_id.and_then(|parent| there.get(&parent)) {
-            Some(parent) => below[*parent].push(row),
-            None => waiting.push((row, None)),
-        }
-    }
-    let mut rows: Vec<Option<CustomerRow>> = rows.into_iter().map(Some).collect();
-    let mut nodes: Vec<(i32, Node)> = Vec::with_capacity(rows.len());
-    while let Some((row, above)) = waiting.pop() {
-        let Some(customer) = rows[row].take() else { continue };
-        let upper = above.map(|above| &nodes[above].1);
-        let inherited = upper.map_or(time_zone, |upper| &upper.branch.billing_time_zone);
-        let depth = upper.map_or(0, |upper| upper.depth + 1);
-        let branch = Branch {
-            id: customer.id,
-            key: customer.key,
-            name: customer.name,
-            billing_time_zone: customer.time_zone.unwrap_or_else(|| inherited.to_owned()),
-            groups: Vec::new(),
-            devices: devices(customer.customer_id),
-            subtree_devices: Numbers::new(),
-        };
-        let place = nodes.len();
-        nodes.push((customer.customer_id, Node { branch, depth, above }));
-        waiting.extend(below[row].iter().map(|row| (*row, Some(place))));
-    }
-    nodes
-}
-
-/// Sums the numbers of devices upwards: from the last node on, whatever is below a node has been added to it already.
-fn add_up(nodes: &mut [Node]) {
-    for place in (0..nodes.len()).rev() {
-        let (before, rest) = nodes.split_at_mut(place);
-        let node = &mut rest[0];
-        add(&mut node.branch.subtree_devices, &node.branch.devices);
-        if let Some(above) = node.above {
-            add(&mut before[above].branch.subtree_devices, &node.branch.subtree_devices);
-        }
-    }
-}
-
-fn add(sum: &mut Numbers, more: &Numbers) {
-    for (kind, number) in more {
-        *sum.entry(kind.clone()).or_default() += number;
-    }
 }
 
 /// Writes the nodes, each within the one above it, separated by commas.

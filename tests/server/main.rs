@@ -7,8 +7,10 @@ mod customers;
 mod devices;
 mod embedded;
 mod fixtures;
+mod fleet;
 mod groups;
 mod harness;
+mod import;
 mod isolation;
 mod metrics;
 mod moves;
@@ -95,6 +97,15 @@ fn main() -> ExitCode {
             each_trouble_is_explained_and_harms_no_neighbour,
             providers_do_not_see_each_other,
             values_are_exact_to_the_scale,
+        }),
+        harness::topic!(fleet::{
+            what_a_fleet_sends_is_stored_once_under_its_owner_and_day,
+            a_fleet_goes_on_where_it_ended_and_no_other_takes_its_place,
+        }),
+        harness::topic!(import::{
+            an_interrupted_import_goes_on_and_names_the_bad_row,
+            importing_again_finds_duplicates_and_a_clean_file_is_a_success,
+            a_file_that_the_options_do_not_fit_is_wrong_usage,
         }),
         harness::topic!(command::{
             wrong_usage_is_said_in_a_sentence,

@@ -171,8 +171,7 @@ pub async fn check(db: &mut PgConnection) -> Result<Found, Unusable> {
         return Err(Unusable::Postgres(postgres));
     }
     let timescaledb = extension(db).await?;
-    let mut parts = timescaledb.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
-    if (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) < OLDEST_TIMESCALEDB {
+    if is_too_old(&timescaledb) {
         return Err(Unusable::TimescaleTooOld(timescaledb));
     }
     let license: Option<String> =
@@ -183,31 +182,46 @@ pub async fn check(db: &mut PgConnection) -> Result<Found, Unusable> {
         Some(other) => return Err(Unusable::License(other.to_owned())),
         None => return Err(Unusable::NotLoaded),
     };
-    check_rights(db).await?;
+    if let Some(missing) = Rights::ask(db).await?.missing() {
+        return Err(missing);
+    }
     Ok(Found { postgres, timescaledb, edition })
 }
 
-/// What the migrations need, asked before them: their own errors would speak of a statement somewhere inside.
-async fn check_rights(db: &mut PgConnection) -> Result<(), Unusable> {
-    #[derive(sqlx::FromRow)]
-    struct Rights {
-        role: String,
-        gist_available: bool,
-        may_have_gist: bool,
-        may_create: bool,
+/// What the migrations need of the role, asked before them: their own errors would speak of a statement inside.
+#[derive(Debug, sqlx::FromRow)]
+pub struct Rights {
+    pub role: String,
+    gist_available: bool,
+    may_have_gist: bool,
+    may_create: bool,
+}
+
+impl Rights {
+    pub async fn ask(db: &mut PgConnection) -> sqlx::Result<Self> {
+        sqlx::query_as(include_str!("../sql/schema/rights.sql")).fetch_one(db).await
     }
-    let rights: Rights = sqlx::query_as(include_str!("../sql/schema/rights.sql")).fetch_one(db).await?;
-    let missing = |what, remedy| Err(Unusable::Rights { role: rights.role.clone(), what, remedy });
-    match rights {
-        Rights { gist_available: false, .. } => Err(Unusable::NoGist),
-        Rights { may_have_gist: false, .. } => {
-            missing("create the extension btree_gist", "CREATE EXTENSION btree_gist")
+
+    /// The first that is missing.
+    pub fn missing(&self) -> Option<Unusable> {
+        let rights = |what, remedy| Some(Unusable::Rights { role: self.role.clone(), what, remedy });
+        match self {
+            Self { gist_available: false, .. } => Some(Unusable::NoGist),
+            Self { may_have_gist: false, .. } => {
+                rights("create the extension btree_gist", "CREATE EXTENSION btree_gist")
+            }
+            Self { may_create: false, .. } => {
+                rights("create tables in the schema public", "GRANT CREATE ON SCHEMA public TO <role>")
+            }
+            _ => None,
         }
-        Rights { may_create: false, .. } => {
-            missing("create tables in the schema public", "GRANT CREATE ON SCHEMA public TO <role>")
-        }
-        _ => Ok(()),
     }
+}
+
+/// Whether a version of TimescaleDB, such as `2.19.3`, is older than what is supported.
+pub fn is_too_old(version: &str) -> bool {
+    let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) < OLDEST_TIMESCALEDB
 }
 
 async fn extension(db: &mut PgConnection) -> Result<String, Unusable> {
@@ -241,4 +255,26 @@ async fn cannot_create(db: &mut PgConnection, error: sqlx::Error) -> Unusable {
         };
     }
     if error.to_string().contains("preload") { Unusable::NotLoaded } else { error.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_by_their_numbers() {
+        for old in ["2.18.2", "2.9.0", "1.7.5", "nonsense"] {
+            assert!(is_too_old(old), "{old}");
+        }
+        for new in ["2.19.0", "2.19.3", "2.26.4", "3.0.0", "2.20.0-dev"] {
+            assert!(!is_too_old(new), "{new}");
+        }
+    }
+
+    #[test]
+    fn other_schemes_are_refused_and_passwords_are_not_shown() {
+        assert!(matches!(options("mysql://u:secret@h/d"), Err(Unusable::Scheme)));
+        let options = options("postgres://u:secret@h:5433/d").expect("a URL");
+        assert_eq!(place(&options), "\"d\" as \"u\" at h:5433");
+    }
 }

@@ -20,6 +20,7 @@
 //! - [`client`]: the API's own client, for the commands that post readings
 //! - [`fleet`]: a simulated fleet that knows the exact totals of what it sends
 //! - [`simulation`]: that fleet registered, sent and compared through the API
+//! - [`doctor`]: is the database fit, and how to mend what is not
 //! - [`cli`]: the commands of the binary
 
 pub mod app;
@@ -27,6 +28,7 @@ pub mod cli;
 pub mod client;
 pub mod core;
 pub mod database;
+pub mod doctor;
 pub mod embedded;
 pub mod fleet;
 pub mod http;

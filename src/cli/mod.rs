@@ -3,6 +3,7 @@
 
 mod database;
 mod demo;
+mod doctor;
 mod import;
 mod keys;
 mod migrate;
@@ -62,6 +63,8 @@ enum Command {
     Import(Box<import::ImportArgs>),
     /// Post the readings of a simulated fleet and check every figure
     Simulate(simulate::SimulateArgs),
+    /// Look whether the database is fit, and say how to mend what is not
+    Doctor(doctor::DoctorArgs),
     /// Print the OpenAPI document of the HTTP API
     Openapi,
 }
@@ -105,6 +108,7 @@ impl Command {
             Self::Demo(args) => args.run(stop).await,
             Self::Import(args) => until(stop, args.run()).await,
             Self::Simulate(args) => until(stop, args.run()).await,
+            Self::Doctor(args) => until(stop, args.run()).await,
             Self::Openapi => openapi::run(),
         }
     }
@@ -162,4 +166,44 @@ pub fn print(result: &str) -> Result<(), Failure> {
 /// Writes a result to standard output as JSON for programs.
 pub fn print_json(result: &impl serde::Serialize) -> Result<(), Failure> {
     print(&serde_json::to_string_pretty(result)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// A command and all its sub-commands, by their whole names.
+    fn all(command: &clap::Command, above: &str) -> Vec<(String, clap::Command)> {
+        let name = format!("{above}{}", command.get_name());
+        let below = command.get_subcommands().flat_map(|sub| all(sub, &format!("{name} ")));
+        [(name.clone(), command.clone())].into_iter().chain(below).collect()
+    }
+
+    #[test]
+    fn every_command_and_option_has_help_and_every_option_is_an_environment_variable() {
+        let mut cli = Cli::command();
+        cli.build();
+        for (name, mut command) in all(&cli, "").into_iter().filter(|(name, _)| !name.contains("help")) {
+            assert!(command.get_about().is_some(), "{name}");
+            let help = command.render_long_help().to_string();
+            let arguments =
+                command.get_arguments().filter(|argument| !["help", "version"].contains(&argument.get_id().as_str()));
+            for argument in arguments {
+                let id = argument.get_id();
+                assert!(argument.get_help().is_some(), "{name}: {id} has no help");
+                if argument.is_positional() {
+                    continue;
+                }
+                let variable = argument.get_env().unwrap_or_else(|| panic!("{name}: {id} has no environment variable"));
+                assert!(help.contains(variable.to_str().unwrap()), "{name}: {id}'s variable is not shown");
+            }
+        }
+    }
+
+    #[test]
+    fn clap_finds_no_fault() {
+        Cli::command().debug_assert();
+    }
 }

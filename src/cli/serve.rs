@@ -49,7 +49,7 @@ pub struct ServeArgs {
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Database connections")]
-struct Pools {
+pub struct Pools {
     /// Most connections for queries and the registry
     #[arg(long, env = "METERBASE_QUERY_CONNECTIONS", value_name = "NUMBER", default_value = "16",
         value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -65,6 +65,16 @@ struct Pools {
     #[arg(long, env = "METERBASE_INGEST_TIMEOUT", value_name = "TIME", default_value = "120s", value_parser = time)]
     ingest_timeout: Duration,
 }
+
+impl Pools {
+    /// The most connections that one server takes.
+    pub fn total(&self) -> u32 {
+        self.query_connections + self.ingest_connections + BACKGROUND_CONNECTIONS
+    }
+}
+
+/// Connections that a server has beside its pools, for its background work.
+const BACKGROUND_CONNECTIONS: u32 = 3;
 
 impl ServeArgs {
     pub async fn run(self, stop: CancellationToken) -> Result<(), Failure> {

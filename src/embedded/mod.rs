@@ -25,6 +25,7 @@ use crate::database::Edition;
 use crate::embedded::cluster::{Cluster, ClusterError};
 use crate::embedded::install::{Install, NotInstalled};
 use crate::embedded::lock::{Guest, Owner};
+pub use crate::embedded::place::ELSEWHERE;
 use crate::embedded::place::Place;
 use crate::embedded::supervisor::Supervisor;
 
@@ -190,11 +191,18 @@ fn installation(place: &Place) -> Result<Install, EmbeddedError> {
     }
 }
 
-/// An edition's rollups are of no use to the other, so a data directory keeps the edition that it was made with.
+/// A data directory keeps the edition that it was made with. It can go from Apache to Community when asked to, but not
+/// back: what Community compressed, Apache cannot read.
 fn settle_edition(place: &Place, install: &Install, asked: Option<Edition>) -> Result<Edition, EmbeddedError> {
-    check_edition(place, asked)?;
-    let best = if install.editions.contains(&Edition::Community) { Edition::Community } else { Edition::Apache };
-    let edition = place.edition().or(asked).unwrap_or(best);
+    let edition = match (place.edition(), asked) {
+        (Some(made @ Edition::Community), Some(asked @ Edition::Apache)) => {
+            return Err(EmbeddedError::OtherEdition { made, asked });
+        }
+        (_, Some(asked)) => asked,
+        (Some(made), None) => made,
+        (None, None) if install.editions.contains(&Edition::Community) => Edition::Community,
+        (None, None) => Edition::Apache,
+    };
     if !install.editions.contains(&edition) {
         return Err(EmbeddedError::NoEdition { bin: install.bin.clone(), edition });
     }
@@ -202,6 +210,7 @@ fn settle_edition(place: &Place, install: &Install, asked: Option<Edition>) -> R
     Ok(edition)
 }
 
+/// For a database that another process runs.
 fn check_edition(place: &Place, asked: Option<Edition>) -> Result<(), EmbeddedError> {
     match (place.edition(), asked) {
         (Some(made), Some(asked)) if made != asked => Err(EmbeddedError::OtherEdition { made, asked }),

@@ -29,7 +29,7 @@ pub struct Place {
 }
 
 /// Where clusters go whose data directory PostgreSQL cannot enter.
-const ELSEWHERE: &str = "/var/lib/meterbase";
+pub const ELSEWHERE: &str = "/var/lib/meterbase";
 
 /// Longest path of a socket, in bytes, that every system takes, with the name that PostgreSQL gives it.
 const LONGEST_SOCKET: usize = 100;

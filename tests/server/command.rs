@@ -131,3 +131,41 @@ pub async fn https_is_served_with_the_given_certificate(app: TestApp) {
     std::fs::write(&key, other.signing_key.serialize_pem()).expect("a file");
     fails(&cert, &key, "cannot be used together");
 }
+
+pub async fn doctor_finds_what_is_wrong_and_says_how_to_mend_it(app: TestApp) {
+    let doctor = |more: &[&str]| {
+        let output = run(&[&["doctor", "--json", "--database-url", &url(&app)], more].concat());
+        let findings: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).expect("JSON");
+        let status = move |check: &str| {
+            let finding = findings.iter().find(|finding| finding["check"] == check);
+            finding.unwrap_or_else(|| panic!("{check} in {findings:?}"))["status"]
+                .as_str()
+                .expect("a status")
+                .to_owned()
+        };
+        (output.status.code(), status)
+    };
+    app.provider("north", "Europe/Paris").await;
+    app.provider("south", "Australia/Lord_Howe").await;
+    // The tests' clusters run without fsync.
+    let (code, status) = doctor(&[]);
+    assert_eq!(code, Some(1));
+    for check in ["postgresql", "timescaledb", "edition", "rights", "schema", "synchronous_commit", "data_checksums"] {
+        assert_eq!(status(check), "ok", "{check}");
+    }
+    for check in ["workers", "connections", "clock", "time zones", "rollups", "keys"] {
+        assert_eq!(status(check), "ok", "{check}");
+    }
+    assert_eq!(status("fsync"), "problem");
+    let (_, status) = doctor(&["--query-connections", "900"]);
+    assert_eq!(status("connections"), "warning");
+
+    let mut db = app.db().await;
+    sqlx::query("UPDATE refinery_schema_history SET version = version + 100")
+        .execute(&mut db)
+        .await
+        .expect("an update");
+    let (code, status) = doctor(&[]);
+    assert_eq!((code, status("schema")), (Some(1), "problem".to_owned()));
+    assert_eq!(run(&["migrate", "--database-url", &url(&app)]).status.code(), Some(1), "never over a newer schema");
+}

@@ -3,6 +3,7 @@
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 
+use meterbase::database::Edition;
 use meterbase::embedded::install;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -195,15 +196,21 @@ pub async fn an_expired_key_is_refused(app: TestApp) {
 pub async fn a_data_directory_keeps_its_edition(app: TestApp) {
     let data = DataDir::new(app.edition);
     assert_eq!(data.serve().end(Signal::SIGTERM), Some(0));
-    let other = match app.edition {
-        meterbase::database::Edition::Apache => "community",
-        meterbase::database::Edition::Community => "apache",
-    };
-    let refused = data.run(&format!("serve --listen 127.0.0.1:0 --edition {other}"));
-    assert_eq!(refused.status.code(), Some(1));
-    assert!(text(&refused.stderr).contains("was made with the"), "{}", text(&refused.stderr));
     // Without the option it is what it was.
-    assert_eq!(Serving::start(data.command("serve --listen 127.0.0.1:0")).end(Signal::SIGTERM), Some(0));
+    let server = Serving::start(data.command("serve --listen 127.0.0.1:0"));
+    assert!(server.said.join("").contains(&format!("{} edition", app.edition)), "{:?}", server.said);
+    assert_eq!(server.end(Signal::SIGTERM), Some(0));
+
+    let other = |edition| data.command(&format!("serve --listen 127.0.0.1:0 --edition {edition}"));
+    if app.edition == Edition::Community {
+        let refused = other("apache").output().expect("the binary");
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(text(&refused.stderr).contains("was made with the"), "{}", text(&refused.stderr));
+    } else if install::newest().expect("an installation").editions.contains(&Edition::Community) {
+        let server = Serving::start(other("community"));
+        assert_eq!(get(&app, &server, "/readyz").await, Some(200));
+        assert_eq!(server.end(Signal::SIGTERM), Some(0));
+    }
 }
 
 pub async fn a_database_of_another_postgresql_is_not_touched(app: TestApp) {
@@ -274,4 +281,15 @@ pub async fn an_ordinary_user_runs_it_too(app: TestApp) {
     let made = command(&["keys", "create", "--scope", "ingest", "--provider", "north"]).output().expect("the binary");
     assert!(made.status.success(), "{}", text(&made.stderr));
     assert_eq!(server.end(Signal::SIGINT), Some(0));
+}
+
+pub async fn doctor_finds_an_embedded_database_in_order(app: TestApp) {
+    let data = DataDir::new(app.edition);
+    let server = data.serve();
+    for json in ["", " --json"] {
+        let output = data.run(&format!("doctor{json}"));
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+        assert!(!text(&output.stdout).contains("problem"), "{}", text(&output.stdout));
+    }
+    assert_eq!(server.end(Signal::SIGTERM), Some(0));
 }

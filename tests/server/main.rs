@@ -115,6 +115,7 @@ fn main() -> ExitCode {
             keys_for_nobody_are_refused,
             what_cannot_be_listened_on_is_named,
             https_is_served_with_the_given_certificate,
+            doctor_finds_what_is_wrong_and_says_how_to_mend_it,
         }),
         harness::topic!(embedded::{
             it_starts_serves_and_stops_in_order,
@@ -130,6 +131,7 @@ fn main() -> ExitCode {
             a_long_path_gets_a_short_socket,
             root_puts_the_database_where_postgresql_can_enter,
             an_ordinary_user_runs_it_too,
+            doctor_finds_an_embedded_database_in_order,
         }),
     ])
 }

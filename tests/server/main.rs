@@ -15,8 +15,12 @@ mod isolation;
 mod metrics;
 mod moves;
 mod providers;
+mod raw_readings;
 mod reading_bodies;
+mod reading_owners;
+mod reading_troubles;
 mod readings;
+mod registers;
 mod stored;
 mod time_zones;
 mod trees;
@@ -88,6 +92,25 @@ fn main() -> ExitCode {
             encoded_bodies_are_decoded,
             ndjson_lines_fail_alone_and_are_told_by_number,
             only_what_is_asked_for_is_a_parameter,
+        }),
+        harness::topic!(reading_owners::{
+            a_moved_device_s_readings_belong_to_the_owner_of_their_time,
+            billing_days_are_the_owner_s_calendar_days,
+        }),
+        harness::topic!(reading_troubles::{
+            a_batch_that_the_database_gives_up_is_tried_again,
+            a_lost_connection_stores_nothing_and_is_told,
+        }),
+        harness::topic!(registers::{
+            any_order_of_posting_gives_the_same_increments,
+            registers_posted_from_several_connections_agree,
+            the_largest_registers_do_not_overflow,
+        }),
+        harness::topic!(raw_readings::{
+            a_reading_comes_out_as_it_is_stored,
+            pages_ndjson_and_csv_say_the_same,
+            ranges_are_half_open_and_days_are_the_owner_s,
+            what_cannot_be_listed_is_told,
         }),
         harness::topic!(readings::{
             a_repetition_changes_nothing,

@@ -1,0 +1,140 @@
+//! Registers: increments do not depend on the order in which readings come.
+
+use sqlx::PgConnection;
+
+use crate::fixtures::{Metric, counts, device, metric, north, send_csv, verdicts};
+use crate::harness::TestApp;
+
+/// A meter's life as (hour, event id, value): it runs, jumps, stands still, rolls over at 1,000.00, is replaced.
+const LIFE: [(u32, &str, &str); 16] = [
+    (0, "", "990.00"),
+    (1, "", "992.50"),
+    (2, "", "992.50"),
+    (3, "", "999.99"),
+    (4, "", "2.00"),
+    (5, "a", "3.00"),
+    (5, "b", "3.00"),
+    (5, "", "3.00"),
+    (6, "", "80.00"),
+    (30, "", "81.00"),
+    (31, "", "1200.00"),
+    (32, "", "7.00"),
+    (60, "", "9.25"),
+    (600, "", "15.00"),
+    (601, "", "14.99"),
+    (602, "", "15.01"),
+];
+
+/// The rule once more, in the database's words: the naive recomputation of every increment from the reading before.
+const DIFFERENCES: &str = "
+    WITH step AS (
+        SELECT r.*, m.rollover_at, m.max_per_hour, lag(r.value) OVER channel AS before,
+               extract(epoch FROM r.ts - lag(r.ts) OVER channel) / 3600 AS hours
+        FROM reading r JOIN channel USING (channel_id) JOIN metric m USING (metric_id)
+        WHERE m.kind = 'register'
+        WINDOW channel AS (PARTITION BY channel_id ORDER BY r.ts, r.event_key)),
+    jump AS (
+        SELECT *, CASE WHEN value >= before THEN value - before
+                       WHEN before < rollover_at THEN value + rollover_at - before
+                       ELSE 0 END AS jump
+        FROM step)
+    SELECT count(*) FROM jump
+    WHERE increment <> CASE WHEN before IS NULL OR jump > max_per_hour * hours THEN 0 ELSE jump END";
+
+fn row(device: usize, (hour, id, value): (u32, &str, &str)) -> String {
+    format!("r{device},total,2026-03-{:02}T{:02}:00:00Z,{value},{id}\n", hour / 24 + 1, hour % 24)
+}
+
+async fn wrong_increments(db: &mut PgConnection) -> i64 {
+    sqlx::query_scalar(DIFFERENCES).fetch_one(db).await.unwrap()
+}
+
+/// A pseudo-random order: Fisher and Yates' shuffle by a linear congruential generator.
+fn shuffled<T: Copy>(items: &[T], seed: usize) -> Vec<T> {
+    let (mut items, mut state) = (items.to_vec(), seed as u64);
+    for last in (1..items.len()).rev() {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        items.swap(last, (state >> 33) as usize % (last + 1));
+    }
+    items
+}
+
+async fn register(db: &mut PgConnection) {
+    let total =
+        Metric { kind: "register", scale: 2, rollover_at: Some(100_000), max_per_hour: Some(5_000), strict: false };
+    metric(db, "north", "total", total).await;
+}
+
+pub async fn any_order_of_posting_gives_the_same_increments(app: TestApp) {
+    let key = north(&app).await;
+    let mut db = app.db().await;
+    register(&mut db).await;
+    const ORDERS: usize = 24;
+    for order in 0..ORDERS {
+        device(&mut db, "north", &format!("r{order}"), &[("acme", "(,)")]).await;
+        let readings = if order == 0 { LIFE.to_vec() } else { shuffled(&LIFE, order) };
+        // All at once, one by one, and in parts of other sizes; each part with a repetition and a conflict.
+        for part in readings.chunks([16, 1, 2, 3, 5, 7][order % 6]) {
+            let rows: String = part.iter().map(|reading| row(order, *reading)).collect();
+            let (hour, id, _) = readings[0];
+            let other = row(order, (hour, id, "123.45"));
+            let csv = format!("device,metric,at,value,id\n{rows}{}{other}", row(order, readings[0]));
+            let answer = send_csv(&app, &key, &csv).await;
+            assert_eq!(counts(&answer)[3..], [1, 0, 0], "{answer}");
+        }
+    }
+    assert_eq!(wrong_increments(&mut db).await, 0);
+    let sums: Vec<(i64, i64, i64)> = sqlx::query_as(
+        "SELECT DISTINCT count(*), sum(increment)::bigint, sum(increment * extract(epoch FROM ts)::bigint)::bigint
+         FROM reading GROUP BY channel_id",
+    )
+    .fetch_all(&mut db)
+    .await
+    .unwrap();
+    // By hand: 2.50 + 7.49 + 2.01 + 1.00, not 77.00 in an hour, 1.00, not 1119.00, nothing back from 1200.00,
+    // 2.25, 5.75, not nearly all of the rollover, 0.02.
+    assert_eq!(sums.len(), 1, "{sums:?}");
+    assert_eq!((sums[0].0, sums[0].1), (16, 2202));
+}
+
+pub async fn registers_posted_from_several_connections_agree(app: TestApp) {
+    let key = north(&app).await;
+    let mut db = app.db().await;
+    register(&mut db).await;
+    for order in 0..4 {
+        device(&mut db, "north", &format!("r{order}"), &[("acme", "(,)")]).await;
+    }
+    let posts = (0..8).map(|connection| {
+        let (app, key) = (&app, &key);
+        async move {
+            for part in shuffled(&LIFE, connection).chunks(2) {
+                let rows = shuffled(&[0, 1, 2, 3], connection).into_iter();
+                let rows: String =
+                    rows.flat_map(|device| part.iter().map(move |reading| row(device, *reading))).collect();
+                send_csv(app, key, &format!("device,metric,at,value,id\n{rows}")).await;
+            }
+        }
+    });
+    futures::future::join_all(posts).await;
+    assert_eq!(wrong_increments(&mut db).await, 0);
+    let sums: Vec<i64> = sqlx::query_scalar("SELECT sum(increment)::bigint FROM reading GROUP BY channel_id")
+        .fetch_all(&mut db)
+        .await
+        .unwrap();
+    assert_eq!(sums, [2202; 4]);
+}
+
+pub async fn the_largest_registers_do_not_overflow(app: TestApp) {
+    let key = north(&app).await;
+    let mut db = app.db().await;
+    metric(&mut db, "north", "total", Metric { kind: "register", ..Metric::default() }).await;
+    let largest = (1_i64 << 62) - 1;
+    let values = [-largest, largest, -largest - 1, largest + 1, i64::MAX];
+    let rows = values.iter().enumerate().map(|(hour, value)| format!("m1,total,2026-03-01T{hour:02}:00:00Z,{value}\n"));
+    let answer = send_csv(&app, &key, &format!("device,metric,at,value\n{}", rows.collect::<String>())).await;
+    let refused = "rejected out_of_range";
+    assert_eq!(verdicts(&answer), ["stored", "stored", refused, refused, refused]);
+    let increments: Vec<i64> =
+        sqlx::query_scalar("SELECT increment FROM reading ORDER BY ts").fetch_all(&mut db).await.unwrap();
+    assert_eq!(increments, [0, 2 * largest]);
+}

@@ -12,6 +12,7 @@ mod groups;
 mod harness;
 mod import;
 mod isolation;
+mod meters;
 mod metrics;
 mod moves;
 mod providers;
@@ -93,6 +94,7 @@ fn main() -> ExitCode {
             ndjson_lines_fail_alone_and_are_told_by_number,
             only_what_is_asked_for_is_a_parameter,
         }),
+        harness::topic!(meters::{every_row_of_a_real_meter_is_stored_exactly_or_explained}),
         harness::topic!(reading_owners::{
             a_moved_device_s_readings_belong_to_the_owner_of_their_time,
             billing_days_are_the_owner_s_calendar_days,

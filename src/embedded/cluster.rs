@@ -72,6 +72,9 @@ const STOP_LIMIT: Duration = Duration::from_secs(120);
 /// How often to look whether PostgreSQL is ready, or has ended.
 const POLL: Duration = Duration::from_millis(50);
 
+/// How often to ask while it recovers: each time is a line in its log.
+const RECOVERY_POLL: Duration = Duration::from_millis(250);
+
 impl Cluster {
     pub fn new(install: Install, data: PathBuf, sockets: PathBuf) -> Result<Self, ClusterError> {
         Ok(Self { install, data, sockets, settings: Vec::new(), logs: None, user: unprivileged_user()? })
@@ -307,6 +310,7 @@ impl Running {
                 // cannot_connect_now: it recovers.
                 Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("57P03") => {
                     started = Instant::now();
+                    tokio::time::sleep(RECOVERY_POLL).await;
                 }
                 Err(error) if started.elapsed() > START_LIMIT => {
                     return Err(ClusterError::NotReady(START_LIMIT, error.to_string()));

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use meterbase::embedded::cluster::Cluster;
+use meterbase::embedded::install;
 use nix::sys::signal::Signal;
 use sqlx::{AssertSqlSafe, ConnectOptions};
 
@@ -168,4 +170,17 @@ pub async fn doctor_finds_what_is_wrong_and_says_how_to_mend_it(app: TestApp) {
     let (code, status) = doctor(&[]);
     assert_eq!((code, status("schema")), (Some(1), "problem".to_owned()));
     assert_eq!(run(&["migrate", "--database-url", &url(&app)]).status.code(), Some(1), "never over a newer schema");
+}
+
+pub async fn a_timescaledb_that_is_not_loaded_is_said_in_a_sentence(app: TestApp) {
+    let data = crate::binary::DataDir::new(app.edition);
+    let install = install::newest().expect("an installation");
+    let cluster = Cluster::new(install, data.path().join("data"), data.path().join("run")).expect("a cluster");
+    let running = cluster.setting("shared_preload_libraries", "").start().await.expect("a running cluster");
+    let url = running.options().to_url_lossy().to_string();
+    refused(&["migrate", "--database-url", &url], 1, "add it to shared_preload_libraries");
+    let output = run(&["doctor", "--database-url", &url]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stdout).contains("problem  timescaledb"), "{}", text(&output.stdout));
+    running.stop_in_order().await.expect("a clean stop");
 }

@@ -9,10 +9,12 @@ use futures::future::BoxFuture;
 use libtest_mimic::{Arguments, Failed, Trial};
 use meterbase::app::{self, App};
 use meterbase::database::{self, Edition};
-use meterbase::embedded::cluster::Cluster;
+use meterbase::embedded::cluster::{Cluster, Running};
 use meterbase::embedded::install;
 use meterbase::keys::{self, Scope};
 use meterbase::{migrate, observe};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use reqwest::Method;
 use serde_json::Value;
 use sqlx::postgres::PgConnectOptions;
@@ -91,6 +93,7 @@ pub fn run(topics: Vec<Vec<Test>>) -> ExitCode {
             }));
         }
     }
+    stop_with_ctrl_c(&runtime, &clusters);
     let conclusion = libtest_mimic::run(&arguments, trials);
     let ran: Vec<_> = install.editions.iter().map(|e| format!("{e} edition")).collect();
     println!("editions tested: {} of TimescaleDB on PostgreSQL {}", ran.join(", "), install.major);
@@ -101,6 +104,19 @@ pub fn run(topics: Vec<Vec<Test>>) -> ExitCode {
         cluster.stop().expect("a clean stop");
     }
     conclusion.exit_code()
+}
+
+/// The clusters are in process groups of their own, which a Ctrl-C at the terminal does not reach.
+fn stop_with_ctrl_c(runtime: &tokio::runtime::Runtime, clusters: &[Running]) {
+    let pids: Vec<_> = clusters.iter().map(|cluster| Pid::from_raw(cluster.pid().cast_signed())).collect();
+    runtime.spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            for pid in pids {
+                let _ = kill(pid, Signal::SIGINT);
+            }
+            std::process::exit(130);
+        }
+    });
 }
 
 /// A throwaway cluster need not survive a power cut.

@@ -5,6 +5,7 @@ mod binary;
 mod command;
 mod customers;
 mod devices;
+mod durability;
 mod embedded;
 mod fixtures;
 mod fleet;
@@ -141,6 +142,7 @@ fn main() -> ExitCode {
             what_cannot_be_listened_on_is_named,
             https_is_served_with_the_given_certificate,
             doctor_finds_what_is_wrong_and_says_how_to_mend_it,
+            a_timescaledb_that_is_not_loaded_is_said_in_a_sentence,
         }),
         harness::topic!(embedded::{
             it_starts_serves_and_stops_in_order,
@@ -157,6 +159,10 @@ fn main() -> ExitCode {
             root_puts_the_database_where_postgresql_can_enter,
             an_ordinary_user_runs_it_too,
             doctor_finds_an_embedded_database_in_order,
+        }),
+        harness::topic!(durability::{
+            no_acknowledged_reading_is_lost_or_doubled_when_postgresql_is_killed,
+            no_acknowledged_reading_is_lost_or_doubled_when_the_server_is_killed,
         }),
     ])
 }

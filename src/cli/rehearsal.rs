@@ -1,10 +1,9 @@
 //! What `simulate` and `demo` share: a fleet against a server, from the plan to the last figure, and how it is shown.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use chrono::{Datelike, NaiveDate, TimeDelta};
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, Table, TableComponent, presets};
 use serde::Serialize;
 
 use crate::cli::progress::{Progress, Unit};
@@ -151,15 +150,14 @@ impl Rehearsal {
             roster(c).is_some_and(|roster| roster.devices.iter().take(4).any(|device| device.key == c.entity))
         };
         let of = |level| self.compared.iter().filter(move |c| c.level == level);
+        let of_month = |level| of(level).filter(|c| c.period == month);
+        let customers = format!("Customers, each with its sub-customers, {month}");
         [
-            table("Providers by month", of(Level::Provider).filter(|c| c.is_of_month())),
-            table("Providers by day", of(Level::Provider).filter(|c| last_days.contains(&c.period))),
-            table(
-                &format!("Customers, each with its sub-customers, {month}"),
-                of(Level::Customer).filter(|c| c.period == month && is_main(c)),
-            ),
-            table(&format!("Groups, {month}"), of(Level::Group).filter(|c| c.period == month && is_main(c))),
-            table(&format!("Some devices, {month}"), of(Level::Device).filter(|c| c.period == month && is_early(c))),
+            table("Providers by month", fleet, of(Level::Provider).filter(|c| c.is_of_month())),
+            table("Providers by day", fleet, of(Level::Provider).filter(|c| last_days.contains(&c.period))),
+            table(&customers, fleet, of_month(Level::Customer).filter(|c| is_main(c))),
+            table(&format!("Groups, {month}"), fleet, of_month(Level::Group).filter(|c| is_main(c))),
+            table(&format!("Some devices, {month}"), fleet, of_month(Level::Device).filter(|c| is_early(c))),
         ]
         .join("\n\n")
     }
@@ -173,27 +171,31 @@ impl Rehearsal {
 }
 
 /// The first statistic of each and its active devices, served and sent.
-fn table<'a>(title: &str, rows: impl Iterator<Item = &'a Comparison>) -> String {
+fn table<'a>(title: &str, fleet: &Fleet, rows: impl Iterator<Item = &'a Comparison>) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
-    table.set_header(["provider", "", "period", "metric", "", "served", "sent", "active served", "sent", ""]);
-    for column in 5..=8 {
+    table.load_preset(presets::NOTHING).set_style(TableComponent::HeaderLines, '─');
+    table.set_style(TableComponent::MiddleHeaderIntersections, '─');
+    table.set_header(["provider", "", "period", "figure", "served", "sent", "active: served", "sent", ""]);
+    for column in 4..=7 {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    let mut seen = BTreeSet::new();
+    let mut rows: Vec<_> = rows.collect();
+    rows.sort_by_key(|row| (fleet.providers.iter().position(|r| r.catalog.key == row.provider), &row.entity));
+    // A customer at the top is compared by itself and among others.
+    rows.dedup_by_key(|row| (row.provider, &row.entity, &row.period, row.metric));
     for row in rows {
-        let key = (row.provider, &row.entity, &row.period, row.metric);
-        let Some(main) = row.figures.first().filter(|_| seen.insert(key)) else { continue };
+        let Some(main) = row.figures.first() else { continue };
         let active = row.figures.iter().find(|figure| figure.stat == "active_devices");
         let text = |value: Option<&Option<String>>| value.cloned().flatten().unwrap_or_else(|| "-".to_owned());
+        let roster = fleet.providers.iter().find(|roster| roster.catalog.key == row.provider);
+        let unit = roster.map_or("", |roster| roster.metric(row.metric).unit);
         table.add_row([
             row.provider.to_owned(),
             if row.level == Level::Provider { String::new() } else { row.entity.clone() },
             row.period.clone(),
-            row.metric.to_owned(),
-            main.stat.to_owned(),
+            format!("{} {}, {unit}", main.stat, row.metric),
             text(Some(&main.served)),
             text(Some(&main.sent)),
             text(active.map(|figure| &figure.served)),

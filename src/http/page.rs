@@ -27,6 +27,7 @@ pub struct Window {
 pub struct Page<T> {
     pub items: Vec<T>,
     /// Cursor of the next page; null on the last one.
+    #[schema(required)]
     pub next: Option<String>,
 }
 

@@ -39,10 +39,10 @@ pub struct Customer {
     #[schema(example = "Acme North")]
     name: String,
     /// Key of the customer above; null at the top.
-    #[schema(example = "acme")]
+    #[schema(required, example = "acme")]
     parent: Option<String>,
     /// Billing time zone of its own; null when it inherits.
-    #[schema(example = json!(null))]
+    #[schema(required, example = json!(null))]
     time_zone: Option<String>,
     /// Billing time zone that holds: its own, or that of the nearest customer above, or the provider's.
     #[schema(example = "Europe/Paris")]

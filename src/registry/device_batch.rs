@@ -73,7 +73,7 @@ pub struct ItemResult {
     #[schema(example = 1)]
     index: usize,
     /// Its key; null when none could be read.
-    #[schema(example = "meter-0002")]
+    #[schema(required, example = "meter-0002")]
     key: Option<String>,
     status: ItemStatus,
     /// Its id; absent when it was rejected.

@@ -40,7 +40,7 @@ pub struct Device {
     #[schema(example = "meter-0001")]
     pub key: String,
     /// Name for people; null when none was given.
-    #[schema(example = "Main meter")]
+    #[schema(required, example = "Main meter")]
     name: Option<String>,
     /// `device`, `gateway`, `integration` or free text.
     #[schema(example = "device")]
@@ -49,10 +49,10 @@ pub struct Device {
     #[schema(example = "acme-north")]
     customer: String,
     /// Key of the group it is in; null for none.
-    #[schema(example = "acme-roof")]
+    #[schema(required, example = "acme-roof")]
     group: Option<String>,
     /// Since when it is retired; null while it is in service.
-    #[schema(example = json!(null))]
+    #[schema(required, example = json!(null))]
     pub retired_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
     /// When anything of it last changed, its owner included.
@@ -106,8 +106,8 @@ struct ListParameters {
     /// Only devices with this text in key or name; A and a are the same.
     #[param(example = "meter")]
     q: Option<String>,
-    /// Whether to list the devices in service (`false`), the retired ones (`true`), or both (`any`).
-    #[param(inline, value_type = Option<Retired>, default = "false")]
+    /// Whether to list the devices in service (`false`, the default), the retired ones (`true`), or both (`any`).
+    #[param(inline, value_type = Option<Retired>)]
     #[serde(default)]
     retired: Retired,
     /// Items of the page, 1 to 1000.
@@ -194,17 +194,20 @@ async fn list(
         Retired::True => Some(true),
         Retired::Any => None,
     };
-    let rows: Vec<Device> = sqlx::query_as(include_str!("../../sql/registry/devices/list.sql"))
+    let of_all = include_str!("../../sql/registry/devices/list.sql");
+    let of_owner = include_str!("../../sql/registry/devices/list_owned.sql");
+    let owner_named = customer_id.is_some() || group_id.is_some();
+    let mut statement = sqlx::query_as(if owner_named { of_owner } else { of_all })
         .bind(tenant.provider_id)
         .bind(&window.after)
-        .bind(customer_id)
-        .bind(group_id)
         .bind(&query.kind)
         .bind(query.q.as_deref().map(like_anywhere))
         .bind(retired)
-        .bind(window.rows())
-        .fetch_all(&mut *db)
-        .await?;
+        .bind(window.rows());
+    if owner_named {
+        statement = statement.bind(customer_id).bind(group_id);
+    }
+    let rows: Vec<Device> = statement.fetch_all(&mut *db).await?;
     Ok(window.page(rows, |device| device.key.clone()).respond(&uri))
 }
 

@@ -59,10 +59,10 @@ pub struct Metric {
     /// Whether a value with more decimals is rejected rather than rounded half to even.
     strict: bool,
     /// Value at which a register starts again at zero; null for never.
-    #[schema(value_type = Option<String>, example = "100000.000")]
+    #[schema(required, value_type = Option<String>, example = "100000.000")]
     rollover_at: Option<Scaled>,
     /// Increment an hour above which a register's jump is not believed; null for no limit.
-    #[schema(value_type = Option<String>, example = "250.000")]
+    #[schema(required, value_type = Option<String>, example = "250.000")]
     max_per_hour: Option<Scaled>,
     created_at: DateTime<Utc>,
     /// When anything of it last changed.

@@ -37,11 +37,13 @@ pub struct Assignment {
     #[schema(example = "acme-north")]
     customer: String,
     /// Key of the group; null for none.
-    #[schema(example = "acme-roof")]
+    #[schema(required, example = "acme-roof")]
     group: Option<String>,
     /// Start of the time; null when it has none: history sent later belongs here too.
+    #[schema(required, example = json!(null))]
     from: Option<DateTime<Utc>>,
     /// End of the time, not within it; null while it lasts.
+    #[schema(required, example = "2026-11-01T00:00:00Z")]
     to: Option<DateTime<Utc>>,
 }
 

@@ -13,17 +13,23 @@ WITH RECURSIVE inheriting (customer_id) AS (
 SELECT c.key::text
 FROM inheriting
 JOIN customer c USING (customer_id)
-WHERE EXISTS (
+-- Each LIMIT 1 keeps this a walk that stops at the first reading.
+CROSS JOIN LATERAL (
     SELECT
     FROM assignment a
-    JOIN channel ch ON ch.device_id = a.device_id
-    -- Readings of a customer begin with an assignment, but can end after it: those from the future of a device that
-    -- was retired. LIMIT keeps this a walk along the index that stops at the first.
+    JOIN channel ch USING (device_id)
+    -- Readings stay with an owner until the next one: also those of a clock ahead of the device's retirement.
+    CROSS JOIN LATERAL (
+        SELECT min(lower(later.during)) AS begins
+        FROM assignment later
+        WHERE later.device_id = a.device_id AND later.during >> a.during) AS next
     CROSS JOIN LATERAL (
         SELECT FROM reading r
         WHERE r.channel_id = ch.channel_id
           AND r.customer_id = a.customer_id
           AND r.ts >= coalesce(lower(a.during), '-infinity')
-        LIMIT 1) AS billed
-    WHERE a.customer_id = c.customer_id)
+          AND r.ts < coalesce(next.begins, 'infinity')
+        LIMIT 1) AS first_found
+    WHERE a.customer_id = c.customer_id
+    LIMIT 1) AS billed
 LIMIT 1

@@ -1,6 +1,7 @@
 //! `meterbase demo`
 
 use clap::Args;
+use clap::builder::FalseyValueParser;
 use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
@@ -31,7 +32,7 @@ Examples:
 Exit status: 0 all figures are right; 1 one is wrong, or it could not be done; 2 wrong usage.")]
 pub struct DemoArgs {
     /// Stop after the figures instead of serving on
-    #[arg(long, env = "METERBASE_DEMO_ONCE")]
+    #[arg(long, env = "METERBASE_DEMO_ONCE", value_parser = FalseyValueParser::new())]
     once: bool,
     /// Host and port to listen on; port 0 takes any free one [default: 127.0.0.1:8080, with --once any free port]
     #[arg(long, env = "METERBASE_LISTEN", value_name = "HOST:PORT")]

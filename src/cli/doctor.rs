@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 
 use clap::Args;
+use clap::builder::FalseyValueParser;
 
 use crate::cli::serve::Pools;
 use crate::cli::{DatabaseArgs, Failure, print, print_json};
@@ -16,7 +17,7 @@ use crate::embedded::Role;
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
     /// As a JSON array of {check, status, found, mend?}
-    #[arg(long, env = "METERBASE_JSON")]
+    #[arg(long, env = "METERBASE_JSON", value_parser = FalseyValueParser::new())]
     json: bool,
     #[command(flatten)]
     database: DatabaseArgs,

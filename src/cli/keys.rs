@@ -1,6 +1,7 @@
 //! `meterbase keys`
 
 use chrono::{DateTime, Duration, Utc};
+use clap::builder::FalseyValueParser;
 use clap::{Args, Subcommand};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -29,11 +30,8 @@ pub struct KeysArgs {
 
 #[derive(Debug, Subcommand)]
 enum KeysCommand {
-    /// Create a key and print it, alone, on standard output
     Create(CreateArgs),
-    /// List keys, oldest first, without their secrets
     List(ListArgs),
-    /// Revoke a key; it is refused from then on
     Revoke(RevokeArgs),
 }
 
@@ -65,7 +63,7 @@ struct ListArgs {
     #[arg(long, env = "METERBASE_PROVIDER", value_name = "PROVIDER")]
     provider: Option<String>,
     /// As a JSON array
-    #[arg(long, env = "METERBASE_JSON")]
+    #[arg(long, env = "METERBASE_JSON", value_parser = FalseyValueParser::new())]
     json: bool,
     #[command(flatten)]
     database: DatabaseArgs,

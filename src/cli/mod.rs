@@ -34,7 +34,14 @@ use crate::observe::{self, LogFormat};
 #[command(name = "meterbase", version, max_term_width = 110, after_long_help = AFTER_HELP)]
 struct Cli {
     /// How log lines look
-    #[arg(long, global = true, env = "METERBASE_LOG_FORMAT", value_name = "FORMAT", default_value = "pretty")]
+    #[arg(
+        long,
+        global = true,
+        env = "METERBASE_LOG_FORMAT",
+        value_name = "FORMAT",
+        default_value = "pretty",
+        display_order = 900
+    )]
     log_format: LogFormat,
     #[command(subcommand)]
     command: Command,
@@ -49,21 +56,15 @@ Examples:
 Every option can be given as the environment variable that its help names. RUST_LOG says what is logged.
 Exit status: 0 done; 1 it failed, or met what it should report; 2 wrong usage.";
 
+/// Each is described where its arguments are.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the server
     Serve(ServeArgs),
-    /// Bring the database's schema to this version
     Migrate(migrate::MigrateArgs),
-    /// Create, list and revoke API keys
     Keys(keys::KeysArgs),
-    /// Run the server with a simulated fleet in it and show its figures
     Demo(demo::DemoArgs),
-    /// Post the readings in CSV and NDJSON files
     Import(Box<import::ImportArgs>),
-    /// Post the readings of a simulated fleet and check every figure
     Simulate(simulate::SimulateArgs),
-    /// Look whether the database is fit, and say how to mend what is not
     Doctor(doctor::DoctorArgs),
     /// Print the OpenAPI document of the HTTP API
     Openapi,

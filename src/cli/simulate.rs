@@ -2,6 +2,7 @@
 
 use chrono::{NaiveDate, Utc};
 use clap::Args;
+use clap::builder::FalseyValueParser;
 
 use crate::cli::rehearsal::rehearse;
 use crate::cli::target::TargetArgs;
@@ -38,10 +39,10 @@ pub struct SimulateArgs {
         value_parser = clap::value_parser!(u32).range(1..=64))]
     connections: u32,
     /// Leave the comparison out
-    #[arg(long, env = "METERBASE_NO_CHECK")]
+    #[arg(long, env = "METERBASE_NO_CHECK", value_parser = FalseyValueParser::new())]
     no_check: bool,
     /// Result as JSON
-    #[arg(long, env = "METERBASE_JSON")]
+    #[arg(long, env = "METERBASE_JSON", value_parser = FalseyValueParser::new())]
     json: bool,
     #[command(flatten)]
     target: TargetArgs,

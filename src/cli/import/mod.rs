@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::Args;
+use clap::builder::FalseyValueParser;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use tokio::sync::mpsc;
@@ -61,7 +62,7 @@ pub struct ImportArgs {
     #[arg(long, env = "METERBASE_REJECTS", value_name = "FILE")]
     rejects: Option<PathBuf>,
     /// Begin again, whatever was imported before
-    #[arg(long, env = "METERBASE_RESTART")]
+    #[arg(long, env = "METERBASE_RESTART", value_parser = FalseyValueParser::new())]
     restart: bool,
     /// Rows of a request
     #[arg(long, env = "METERBASE_BATCH", value_name = "NUMBER", default_value = "5000",
@@ -72,7 +73,7 @@ pub struct ImportArgs {
         value_parser = clap::value_parser!(u32).range(1..=64))]
     connections: u32,
     /// Result as JSON
-    #[arg(long, env = "METERBASE_JSON")]
+    #[arg(long, env = "METERBASE_JSON", value_parser = FalseyValueParser::new())]
     json: bool,
     #[command(flatten)]
     target: TargetArgs,

@@ -245,3 +245,65 @@ fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use axum::Router;
+    use axum::extract::State;
+    use axum::response::{IntoResponse, Response};
+    use axum::routing::{get, put};
+
+    use super::*;
+
+    /// Full twice, then away, then there.
+    async fn busy(State(calls): State<Arc<AtomicU32>>) -> Response {
+        match calls.fetch_add(1, Ordering::Relaxed) {
+            0 => (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "0")]).into_response(),
+            1 => (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "0")]).into_response(),
+            2 => StatusCode::BAD_GATEWAY.into_response(),
+            _ => axum::Json(serde_json::json!({"calls": 4})).into_response(),
+        }
+    }
+
+    async fn client(calls: Arc<AtomicU32>) -> Client {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let problem = || async {
+            let body = r#"{"type": "/problems/forbidden", "title": "Not with this key", "detail": "it only reads"}"#;
+            (StatusCode::FORBIDDEN, body)
+        };
+        let router = Router::new().route("/busy", get(busy)).route("/locked", put(problem)).with_state(calls);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}/", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Client::new(&base, "mb_key").unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_server_that_does_not_serve_is_asked_again() {
+        let calls = Arc::new(AtomicU32::new(0));
+        let client = client(calls.clone()).await;
+        assert_eq!(client.get("/busy", &[]).await.unwrap()["calls"], 4);
+        assert_eq!(calls.load(Ordering::Relaxed), 4);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_told_in_the_server_s_words_and_not_repeated() {
+        let client = client(Arc::default()).await;
+        let error = client.put("/locked", &Value::Null).await.unwrap_err().to_string();
+        assert_eq!(error, "PUT /locked: the server refuses with status 403: Not with this key: it only reads");
+    }
+
+    #[tokio::test]
+    async fn patience_ends() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        drop(listener);
+        let client = Client { patience: Duration::ZERO, ..Client::new(&base, "mb_key").unwrap() };
+        assert!(matches!(client.get("/", &[]).await, Err(ClientError::Unreachable(_))));
+        assert!(matches!(Client::new("localhost:8080", "mb_key"), Err(ClientError::Address(_))));
+    }
+}

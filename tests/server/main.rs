@@ -72,6 +72,7 @@ fn main() -> ExitCode {
             a_change_of_owner_by_put_is_a_move_as_of_now,
             a_device_is_retired_and_put_into_service_again,
             a_move_that_cannot_be_is_refused,
+            a_move_reaches_compressed_readings_however_many,
         }),
         harness::topic!(trees::{
             a_tree_has_sub_customers_groups_and_numbers_of_devices,

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
+use meterbase::database::Edition;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
@@ -198,4 +199,36 @@ pub async fn a_move_that_cannot_be_is_refused(app: TestApp) {
     app.post(&key, "/v1/devices/nothing/moves", json!({"customer": "apia"})).await.expect_status(404);
     let list = app.get(&key, "/v1/devices/m1/assignments").await.json();
     assert_eq!(list["items"], json!([{"customer": "paris", "group": "paris-group", "from": null, "to": null}]));
+}
+
+/// On Community only: elsewhere nothing is compressed.
+pub async fn a_move_reaches_compressed_readings_however_many(app: TestApp) {
+    if app.edition != Edition::Community {
+        return;
+    }
+    let mut db = app.db().await;
+    // For the connections that the server has yet to make.
+    let limit = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET
+        timescaledb.max_tuples_decompressed_per_dml_transaction = 5', current_database()); END $$";
+    sqlx::raw_sql(limit).execute(&mut db).await.unwrap();
+    let key = fleet(&app).await;
+    stored::store(&mut db, "m1", "energy", &instants()).await;
+    // TimescaleDB has no triggers with transition tables on a compressed table; the move itself needs none.
+    let drop = "DO $$ DECLARE name text; BEGIN
+        FOR name IN SELECT tgname FROM pg_trigger WHERE tgrelid = 'reading'::regclass AND coalesce(tgnewtable, tgoldtable) IS NOT NULL
+        LOOP EXECUTE format('DROP TRIGGER %I ON reading', name); END LOOP; END $$";
+    sqlx::raw_sql(drop).execute(&mut db).await.unwrap();
+    let compress = "ALTER TABLE reading SET (timescaledb.compress, timescaledb.compress_segmentby = 'channel_id');
+        SELECT compress_chunk(c, if_not_compressed => true) FROM show_chunks('reading') c";
+    sqlx::raw_sql(compress).execute(&mut db).await.unwrap();
+    let limited: String = sqlx::query_scalar("SHOW timescaledb.max_tuples_decompressed_per_dml_transaction")
+        .fetch_one(&mut app.db().await)
+        .await
+        .unwrap();
+    assert_eq!(limited, "5");
+
+    let body = json!({"customer": "apia", "at": "2026-03-26T00:00:00Z"});
+    let answer = app.post(&key, "/v1/devices/m1/moves", body).await.expect_status(200).json();
+    assert_eq!(answer["reattributed"], 36, "all but the four of 25 March");
+    assert_eq!(stored::stamps(&mut db, "m1").await, expected(&answer["assignments"], &instants()));
 }

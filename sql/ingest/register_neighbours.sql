@@ -1,30 +1,30 @@
--- ingest.register_neighbours: what is stored just before and after each of a batch's register readings, as far as no
--- other reading of the batch is in between; and whether it is stored itself. The plain comparisons of ts are there for
--- TimescaleDB, which finds the chunks by them.
+-- ingest.register_neighbours: a batch's register readings in their order, each with what is stored directly before and
+-- after it between the first and the last of its channel; and whether it is stored itself. $4 and $5, the first and
+-- last instant of the batch, keep the search to the chunks in between.
 WITH sent AS (
-    SELECT place, channel_id, ts, event_key,
-           coalesce(lag(ts) OVER channel, '-infinity') AS earlier, coalesce(lag(event_key) OVER channel, 0) AS earlier_key,
-           coalesce(lead(ts) OVER channel, 'infinity') AS later, coalesce(lead(event_key) OVER channel, 0) AS later_key
+    SELECT channel_id, ts, event_key, place
     FROM unnest($1::integer[], $2::timestamptz[], $3::bigint[])
-        WITH ORDINALITY AS sent (channel_id, ts, event_key, place)
+        WITH ORDINALITY AS sent (channel_id, ts, event_key, place)),
+span AS (
+    SELECT channel_id, min(ts) AS first, max(ts) AS last FROM sent GROUP BY channel_id),
+-- A reading that is sent has a place, one that is stored has a value.
+meeting AS (
+    SELECT channel_id, ts, event_key, max(place) AS place, max(value) AS value
+    FROM (
+        SELECT channel_id, ts, event_key, place, NULL::bigint AS value FROM sent
+        UNION ALL
+        SELECT r.channel_id, r.ts, r.event_key, NULL, r.value
+        FROM span JOIN reading r ON r.channel_id = span.channel_id AND r.ts BETWEEN span.first AND span.last
+        WHERE r.ts BETWEEN $4 AND $5) AS either
+    GROUP BY channel_id, ts, event_key),
+around AS (
+    SELECT place, value IS NOT NULL AS stored,
+           lag(ts) OVER channel AS before_ts, lag(value) OVER channel AS before_value,
+           lead(ts) OVER channel AS after_ts, lead(event_key) OVER channel AS after_event_key,
+           lead(value) OVER channel AS after_value
+    FROM meeting
     WINDOW channel AS (PARTITION BY channel_id ORDER BY ts, event_key))
-SELECT same.value IS NOT NULL AS stored,
-       before.ts AS before_ts, before.value AS before_value,
-       after.ts AS after_ts, after.event_key AS after_event_key, after.value AS after_value
-FROM sent
-LEFT JOIN LATERAL (
-    SELECT r.value FROM reading r
-    WHERE r.channel_id = sent.channel_id AND r.ts = sent.ts AND r.event_key = sent.event_key) AS same ON true
-LEFT JOIN LATERAL (
-    SELECT r.ts, r.value FROM reading r
-    WHERE r.channel_id = sent.channel_id AND r.ts >= sent.earlier AND r.ts <= sent.ts
-      AND (r.ts, r.event_key) >= (sent.earlier, sent.earlier_key) AND (r.ts, r.event_key) < (sent.ts, sent.event_key)
-    ORDER BY r.ts DESC, r.event_key DESC
-    LIMIT 1) AS before ON true
-LEFT JOIN LATERAL (
-    SELECT r.ts, r.event_key, r.value FROM reading r
-    WHERE r.channel_id = sent.channel_id AND r.ts >= sent.ts AND r.ts <= sent.later
-      AND (r.ts, r.event_key) > (sent.ts, sent.event_key) AND (r.ts, r.event_key) <= (sent.later, sent.later_key)
-    ORDER BY r.ts, r.event_key
-    LIMIT 1) AS after ON true
-ORDER BY sent.place
+SELECT stored, before_ts, before_value, after_ts, after_event_key, after_value
+FROM around
+WHERE place IS NOT NULL
+ORDER BY place

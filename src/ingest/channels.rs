@@ -1,6 +1,6 @@
 //! Channels of a batch: those that are missing are made.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use sqlx::PgConnection;
 use sqlx::types::Json;
@@ -14,13 +14,15 @@ type Name<'a> = (i32, i32, &'a BTreeMap<String, String>);
 pub async fn find(db: &mut PgConnection, provider_id: i32, rows: &mut [Row<'_>]) -> sqlx::Result<()> {
     let mut channels: HashMap<Name<'_>, Option<i32>> = rows.iter().map(|row| (row.channel(), None)).collect();
     look_up(db, &mut channels).await?;
+    let mut made = HashSet::new();
     if channels.values().any(Option::is_none) {
-        create(db, provider_id, &missing(&channels)).await?;
+        made = create(db, provider_id, &missing(&channels)).await?;
         // In a statement of its own, which sees those that another batch has made meanwhile.
         look_up(db, &mut channels).await?;
     }
     for row in rows {
         row.channel_id = channels.get(&row.channel()).copied().flatten().ok_or(sqlx::Error::RowNotFound)?;
+        row.new_channel = made.contains(&row.channel_id);
     }
     Ok(())
 }
@@ -47,13 +49,13 @@ async fn look_up(db: &mut PgConnection, channels: &mut HashMap<Name<'_>, Option<
     Ok(())
 }
 
-async fn create(db: &mut PgConnection, provider_id: i32, names: &[Name<'_>]) -> sqlx::Result<()> {
-    sqlx::query(include_str!("../../sql/ingest/create_channels.sql"))
+async fn create(db: &mut PgConnection, provider_id: i32, names: &[Name<'_>]) -> sqlx::Result<HashSet<i32>> {
+    let made: Vec<i32> = sqlx::query_scalar(include_str!("../../sql/ingest/create_channels.sql"))
         .bind(provider_id)
         .bind(names.iter().map(|(device, _, _)| *device).collect::<Vec<_>>())
         .bind(names.iter().map(|(_, metric, _)| *metric).collect::<Vec<_>>())
         .bind(names.iter().map(|(_, _, dimensions)| Json(*dimensions)).collect::<Vec<_>>())
-        .execute(db)
-        .await
-        .map(drop)
+        .fetch_all(db)
+        .await?;
+    Ok(made.into_iter().collect())
 }

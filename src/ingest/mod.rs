@@ -4,13 +4,14 @@
 //! - [`resolve`]: keys become channels and owners
 //! - [`channels`]: each (device, metric, dimensions) is a channel, made when its first reading comes
 //! - [`store`]: one transaction; what was new, what was there, what differs
-//! - [`registers`]: increments of meters' running totals
+//! - [`registers`], [`neighbours`]: increments of meters' running totals, from the readings around them
 //! - [`verdict`]: what the sender is told
 //! - [`post`]: the operation
 //! - [`raw`]: raw readings out again, as pages and as whole ranges
 
 mod body;
 mod channels;
+mod neighbours;
 mod post;
 mod raw;
 mod registers;

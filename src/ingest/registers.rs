@@ -1,24 +1,12 @@
 //! Increments of registers. They depend on the reading before, so one batch at a time works on a channel, and a reading
 //! that comes in between two others changes the increment of the later one.
 
-use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::core::reading::register::Level;
+use crate::ingest::neighbours::{Around, Stored, around};
 use crate::ingest::resolve::{Kind, Row};
 use crate::ingest::store::Identity;
-
-/// What is stored around a reading of the batch, as far as no other reading of the batch is in between.
-#[derive(Debug, Clone, sqlx::FromRow)]
-struct Neighbours {
-    /// Whether the reading is stored itself.
-    stored: bool,
-    before_ts: Option<DateTime<Utc>>,
-    before_value: Option<i64>,
-    after_ts: Option<DateTime<Utc>>,
-    after_event_key: Option<i64>,
-    after_value: Option<i64>,
-}
 
 /// Fills in the increments of the registers among rows sorted by identity, and mends those of the stored readings that
 /// come behind them.
@@ -30,50 +18,32 @@ pub async fn fill_increments(db: &mut PgConnection, rows: &mut [Row<'_>]) -> sql
     let mut channels: Vec<i32> = registers.iter().map(|row| row.channel_id).collect();
     channels.dedup();
     sqlx::query(include_str!("../../sql/ingest/lock_channels.sql")).bind(channels).execute(&mut *db).await?;
-    let neighbours: Vec<Neighbours> = sqlx::query_as(include_str!("../../sql/ingest/register_neighbours.sql"))
-        .bind(registers.iter().map(|row| row.channel_id).collect::<Vec<_>>())
-        .bind(registers.iter().map(|row| row.raw.at).collect::<Vec<_>>())
-        .bind(registers.iter().map(|row| row.event_key).collect::<Vec<_>>())
-        .fetch_all(&mut *db)
-        .await?;
-    if neighbours.len() != registers.len() {
-        return Err(sqlx::Error::RowNotFound);
-    }
-    let repaired = increments(&mut registers, &neighbours);
+    let around = around(db, &registers).await?;
+    let repaired = increments(&mut registers, &around);
     repair(db, &repaired).await
 }
 
 /// Sets the increments of the rows; returns those of stored readings that have another reading before them now.
-fn increments(rows: &mut [&mut Row<'_>], neighbours: &[Neighbours]) -> Vec<(Identity, i64)> {
+fn increments(rows: &mut [&mut Row<'_>], around: &[Around]) -> Vec<(Identity, i64)> {
     let mut repaired = Vec::new();
-    // The reading of the batch that comes before, unless one that is stored comes in between.
+    // The new reading of the batch that comes before.
     let mut previous: Option<(i32, Level)> = None;
-    for (row, around) in rows.iter_mut().zip(neighbours) {
-        let level = Level { at: row.raw.at, value: row.value };
+    for (row, around) in rows.iter_mut().zip(around) {
         if around.stored {
             // What is stored stands, and its neighbours know it; the next row finds it as its `before`.
             previous = None;
             continue;
         }
+        let level = Level { at: row.raw.at, value: row.value };
         let in_batch = previous.filter(|(channel, _)| *channel == row.channel_id).map(|(_, level)| level);
-        row.increment = row.metric.rule.increment(around.before().or(in_batch), level);
-        if let Some((at, event_key, value)) = around.after() {
+        row.increment = row.metric.rule.increment(around.before.or(in_batch), level);
+        if let Some(Stored { at, event_key, value }) = around.after {
             let increment = row.metric.rule.increment(Some(level), Level { at, value });
             repaired.push(((row.channel_id, at, event_key), increment));
         }
         previous = Some((row.channel_id, level));
     }
     repaired
-}
-
-impl Neighbours {
-    fn before(&self) -> Option<Level> {
-        self.before_ts.zip(self.before_value).map(|(at, value)| Level { at, value })
-    }
-
-    fn after(&self) -> Option<(DateTime<Utc>, i64, i64)> {
-        Some((self.after_ts?, self.after_event_key?, self.after_value?))
-    }
 }
 
 async fn repair(db: &mut PgConnection, repaired: &[(Identity, i64)]) -> sqlx::Result<()> {

@@ -34,6 +34,8 @@ pub struct Row<'a> {
     pub metric: Metric,
     /// 0 until the channels are known.
     pub channel_id: i32,
+    /// Whether this transaction has made the channel.
+    pub new_channel: bool,
     /// 0 without an event id.
     pub event_key: i64,
     pub value: i64,
@@ -147,6 +149,7 @@ impl Known {
             device_id,
             metric: *metric,
             channel_id: 0,
+            new_channel: false,
             event_key: raw.id.as_deref().map_or(0, event_key),
             value,
             increment: if metric.kind == Kind::Delta { value } else { 0 },

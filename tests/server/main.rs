@@ -109,6 +109,7 @@ fn main() -> ExitCode {
             any_order_of_posting_gives_the_same_increments,
             registers_posted_from_several_connections_agree,
             the_largest_registers_do_not_overflow,
+            the_reading_before_is_found_however_long_ago,
         }),
         harness::topic!(raw_readings::{
             a_reading_comes_out_as_it_is_stored,

@@ -138,3 +138,22 @@ pub async fn the_largest_registers_do_not_overflow(app: TestApp) {
         sqlx::query_scalar("SELECT increment FROM reading ORDER BY ts").fetch_all(&mut db).await.unwrap();
     assert_eq!(increments, [0, 2 * largest]);
 }
+
+pub async fn the_reading_before_is_found_however_long_ago(app: TestApp) {
+    let key = north(&app).await;
+    let mut db = app.db().await;
+    metric(&mut db, "north", "total", Metric { kind: "register", ..Metric::default() }).await;
+    let years = [1971, 1990, 2004, 2020, 2023, 2026];
+    for order in 0..6 {
+        let name = format!("r{order}");
+        device(&mut db, "north", &name, &[("acme", "(,)")]).await;
+        for year in shuffled(&years, order) {
+            let csv = format!("device,metric,at,value\n{name},total,{year}-01-01T00:00:00Z,{year}\n");
+            assert_eq!(verdicts(&send_csv(&app, &key, &csv).await), ["stored"]);
+        }
+    }
+    let increments: Vec<i64> =
+        sqlx::query_scalar("SELECT increment FROM reading ORDER BY ts, channel_id").fetch_all(&mut db).await.unwrap();
+    let expected: Vec<i64> = [0, 19, 14, 16, 3, 3].into_iter().flat_map(|years| [years; 6]).collect();
+    assert_eq!(increments, expected);
+}

@@ -5,9 +5,8 @@ FROM unnest($1::integer[]) AS of (channel_id)
 CROSS JOIN LATERAL (
     SELECT r.ts, r.channel_id, r.event_key, r.event_id, r.value, r.increment, r.recorded_at
     FROM reading r
-    WHERE r.channel_id = of.channel_id
-      AND r.ts >= coalesce($2, '-infinity') AND r.ts < coalesce($5, 'infinity')
-      AND (r.ts, r.channel_id, r.event_key) > (coalesce($2, '-infinity'), $3, $4)
+    WHERE r.channel_id = of.channel_id AND r.ts >= $2 AND r.ts < $5
+      AND (r.ts, r.channel_id, r.event_key) > ($2, $3, $4)
     ORDER BY r.ts, r.event_key
     LIMIT $6) AS r
 ORDER BY r.ts, r.channel_id, r.event_key

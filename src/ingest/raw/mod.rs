@@ -88,21 +88,20 @@ async fn list(
     if from.zip(to).is_some_and(|(from, to)| from > to) {
         return Err(Problem::parameter("to", "is before from"));
     }
-    let selection = Selection::of(&mut db, device_id, metric_id, to).await?;
-    let start = Position::at(from);
+    let selection = Selection::of(&mut db, device_id, metric_id, (from, to)).await?;
     if format != JSON {
         if let Some(name) = query.limit.and(Some("limit")).or(query.cursor.and(Some("cursor"))) {
             return Err(Problem::parameter(name, "is for JSON pages; NDJSON and CSV are the whole range"));
         }
         drop(db);
         return match format {
-            NDJSON => Ok(stream::ndjson(app.query, selection, start)),
-            _ => stream::csv(app.query, selection, start),
+            NDJSON => Ok(stream::ndjson(app.query, selection)),
+            _ => stream::csv(app.query, selection),
         };
     }
     let behind = window.after.as_deref().map(str::parse::<Position>).transpose();
-    let behind = behind.map_err(|why| Problem::parameter("cursor", why.to_string()))?.unwrap_or(start);
-    let rows = selection.rows(&mut db, start.max(behind), window.rows()).await?;
+    let behind = behind.map_err(|why| Problem::parameter("cursor", why.to_string()))?.unwrap_or(selection.start());
+    let rows = selection.rows(&mut db, behind, window.rows()).await?;
     let Page { items, next } = window.page(rows, |row| row.position().to_string());
     let items = items.iter().map(|row| selection.item(row)).collect::<sqlx::Result<_>>()?;
     Ok(Page { items, next }.respond(&uri))

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
 use sqlx::types::Json;
@@ -13,11 +13,12 @@ use utoipa::ToSchema;
 use crate::core::cursor::BadCursor;
 use crate::core::decimal::Scaled;
 
-/// Which readings: the channels, and the instant before which they end.
+/// Which readings: the channels, and a half-open range; where the caller left it open it ends where readings end.
 pub struct Selection {
     channels: HashMap<i32, Channel>,
     channel_ids: Vec<i32>,
-    to: Option<DateTime<Utc>>,
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -32,11 +33,13 @@ struct Channel {
 /// Where a part of the list starts: behind the reading with these three, which are also its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
-    /// None is before all instants.
-    at: Option<DateTime<Utc>>,
+    at: DateTime<Utc>,
     channel_id: i32,
     event_key: i64,
 }
+
+/// How far the first statement for a part of the list looks.
+const FIRST_WINDOW: TimeDelta = TimeDelta::days(32);
 
 #[derive(Debug, sqlx::FromRow)]
 pub struct Row {
@@ -73,31 +76,65 @@ pub struct RawItem {
 }
 
 impl Selection {
-    /// The readings of a device, of one of its metrics or of all.
+    /// The readings of a device, of one of its metrics or of all, in a range.
     pub async fn of(
         db: &mut PgConnection,
         device_id: i32,
         metric_id: Option<i32>,
-        to: Option<DateTime<Utc>>,
+        (from, to): (Option<DateTime<Utc>>, Option<DateTime<Utc>>),
     ) -> sqlx::Result<Self> {
         let channels: Vec<Channel> = sqlx::query_as(include_str!("../../../sql/ingest/raw/channels.sql"))
             .bind(device_id)
             .bind(metric_id)
-            .fetch_all(db)
+            .fetch_all(&mut *db)
             .await?;
         let channel_ids = channels.iter().map(|channel| channel.channel_id).collect();
         let channels = channels.into_iter().map(|channel| (channel.channel_id, channel)).collect();
-        Ok(Self { channels, channel_ids, to })
+        let (from, to) = match from.zip(to) {
+            Some(range) => range,
+            None => {
+                let span: (Option<DateTime<Utc>>, Option<DateTime<Utc>>) =
+                    sqlx::query_as(include_str!("../../../sql/ingest/raw/chunk_span.sql")).fetch_one(db).await?;
+                // Without chunks there are no readings, and any empty range will do.
+                let (first, end) = span.0.zip(span.1).unwrap_or_default();
+                (from.unwrap_or(first), to.unwrap_or(end))
+            }
+        };
+        Ok(Self { channels, channel_ids, from, to })
     }
 
-    /// The first rows behind a position.
+    /// Before the first reading.
+    pub fn start(&self) -> Position {
+        Position { at: self.from, channel_id: 0, event_key: 0 }
+    }
+
+    /// The first rows behind a position. They are looked for in windows that double: a statement over all chunks there
+    /// are would take longer to plan than to run.
     pub async fn rows(&self, db: &mut PgConnection, behind: Position, limit: i64) -> sqlx::Result<Vec<Row>> {
+        let (mut rows, mut behind, mut window) = (Vec::new(), behind.max(self.start()), FIRST_WINDOW);
+        while behind.at < self.to && (rows.len() as i64) < limit {
+            let end = behind.at.checked_add_signed(window).map_or(self.to, |end| end.min(self.to));
+            let part = self.rows_before(db, behind, end, limit - rows.len() as i64).await?;
+            rows.extend(part);
+            behind = Position { at: end, channel_id: 0, event_key: 0 };
+            window = window * 2;
+        }
+        Ok(rows)
+    }
+
+    async fn rows_before(
+        &self,
+        db: &mut PgConnection,
+        behind: Position,
+        end: DateTime<Utc>,
+        limit: i64,
+    ) -> sqlx::Result<Vec<Row>> {
         sqlx::query_as(include_str!("../../../sql/ingest/raw/readings.sql"))
             .bind(&self.channel_ids)
             .bind(behind.at)
             .bind(behind.channel_id)
             .bind(behind.event_key)
-            .bind(self.to)
+            .bind(end)
             .bind(limit)
             .fetch_all(db)
             .await
@@ -127,21 +164,13 @@ impl Selection {
 
 impl Row {
     pub fn position(&self) -> Position {
-        Position { at: Some(self.ts), channel_id: self.channel_id, event_key: self.event_key }
-    }
-}
-
-impl Position {
-    /// Before the first reading of this instant.
-    pub fn at(at: Option<DateTime<Utc>>) -> Self {
-        Self { at, channel_id: 0, event_key: 0 }
+        Position { at: self.ts, channel_id: self.channel_id, event_key: self.event_key }
     }
 }
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let micros = self.at.map_or(i64::MIN, |at| at.timestamp_micros());
-        write!(f, "{micros}/{}/{}", self.channel_id, self.event_key)
+        write!(f, "{}/{}/{}", self.at.timestamp_micros(), self.channel_id, self.event_key)
     }
 }
 
@@ -154,6 +183,6 @@ impl FromStr for Position {
         let (micros, channel, event_key) = (next()?, next()?, next()?);
         let at = DateTime::from_timestamp_micros(micros).ok_or(BadCursor)?;
         let channel_id = i32::try_from(channel).map_err(|_| BadCursor)?;
-        Ok(Self { at: Some(at), channel_id, event_key })
+        Ok(Self { at, channel_id, event_key })
     }
 }

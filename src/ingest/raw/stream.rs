@@ -17,16 +17,16 @@ use crate::ingest::raw::rows::{Position, RawItem, Selection};
 const PART: i64 = 5000;
 
 /// One JSON object a line.
-pub fn ndjson(pool: PgPool, selection: Selection, start: Position) -> Response {
-    let body = Body::from_stream(parts(pool, selection, start, json_lines));
+pub fn ndjson(pool: PgPool, selection: Selection) -> Response {
+    let body = Body::from_stream(parts(pool, selection, json_lines));
     ([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response()
 }
 
 /// A header row, also when nothing follows.
-pub fn csv(pool: PgPool, selection: Selection, start: Position) -> Result<Response> {
+pub fn csv(pool: PgPool, selection: Selection) -> Result<Response> {
     let dimensions = selection.dimensions();
     let header = csv_header(&dimensions).map_err(Problem::internal)?;
-    let rows = parts(pool, selection, start, move |items| csv_rows(items, &dimensions));
+    let rows = parts(pool, selection, move |items| csv_rows(items, &dimensions));
     let body = Body::from_stream(stream::iter([Ok(header)]).chain(rows));
     Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], body).into_response())
 }
@@ -36,10 +36,9 @@ pub fn csv(pool: PgPool, selection: Selection, start: Position) -> Result<Respon
 fn parts(
     pool: PgPool,
     selection: Selection,
-    start: Position,
     write: impl Fn(&[RawItem]) -> io::Result<Vec<u8>>,
 ) -> impl Stream<Item = io::Result<Vec<u8>>> {
-    stream::try_unfold(Some((start, pool, selection, write)), |state| async {
+    stream::try_unfold(Some((selection.start(), pool, selection, write)), |state| async {
         let Some((behind, pool, selection, write)) = state else { return Ok(None) };
         let read = part(&pool, &selection, behind).await;
         let (items, next) = read.map_err(|error| {

@@ -62,6 +62,11 @@ fn describe() {
     describe_gauge!("meterbase_pool_connections", "Open database connections, by pool.");
     describe_gauge!("meterbase_pool_idle_connections", "Open database connections that are not in use, by pool.");
     describe_gauge!("meterbase_rollup_lag_seconds", "Age of the oldest change that the rollups have yet to follow.");
+    describe_histogram!("meterbase_rollup_refresh_duration_seconds", "Time to follow one batch of changes.");
+    describe_counter!(
+        "meterbase_rollup_buckets_total",
+        "Rows (Community: windows) of rollups refreshed after changes."
+    );
 }
 
 /// Request ids, log spans and latencies around every request.

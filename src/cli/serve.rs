@@ -38,6 +38,9 @@ pub struct ServeArgs {
     /// How long after a period's end its figures may still change; until then they are not final
     #[arg(long, env = "METERBASE_LATE_HORIZON", value_name = "TIME", default_value = "30d", value_parser = time)]
     late_horizon: Duration,
+    /// How often the rollups are brought up to what has changed
+    #[arg(long, env = "METERBASE_REFRESH_EVERY", value_name = "TIME", default_value = "1s", value_parser = time)]
+    refresh_every: Duration,
     /// How long requests under way get to finish when the server stops
     #[arg(long, env = "METERBASE_DRAIN_TIMEOUT", value_name = "TIME", default_value = "20s", value_parser = time)]
     drain_timeout: Duration,
@@ -109,6 +112,7 @@ impl ServeArgs {
             query_timeout: self.pools.query_timeout,
             ingest_timeout: self.pools.ingest_timeout,
             late_horizon: chrono::Duration::from_std(self.late_horizon).unwrap_or(chrono::Duration::MAX),
+            refresh_every: self.refresh_every,
             drain_timeout: self.drain_timeout,
         }
     }

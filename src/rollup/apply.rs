@@ -108,7 +108,10 @@ fn continuous_aggregate(rollup: &Rollup, index: usize) -> String {
         Period::Day => "3 hours",
         Period::Month => "12 hours",
     };
-    named(include_str!("../../sql/rollups/continuous_aggregate.sql"), rollup)
+    // A policy reaches back to the beginning, so that it can leave no gap. Dropping old readings invalidates what was
+    // made from them, so a policy on readings would then erase those figures: the leader does its work instead.
+    let policy = if rollup.source == "reading" { "" } else { include_str!("../../sql/rollups/policy.sql") };
+    named(&[include_str!("../../sql/rollups/continuous_aggregate.sql"), policy].concat(), rollup)
         .replace("{select}", &rollup.select("", ""))
         .replace("{width}", rollup.period.width())
         .replace("{schedule}", schedule)

@@ -11,6 +11,8 @@
 
 use std::sync::LazyLock;
 
+use chrono::{DateTime, Datelike, Days, DurationRound, Months, NaiveTime, TimeDelta, Utc};
+
 /// Length of a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Period {
@@ -162,6 +164,44 @@ impl Period {
             Self::Hour => "7 days",
             Self::Day => "30 days",
             Self::Month => "365 days",
+        }
+    }
+
+    /// Start of the bucket that holds an instant.
+    pub fn floor(self, at: DateTime<Utc>) -> DateTime<Utc> {
+        let midnight = |day: chrono::NaiveDate| day.and_time(NaiveTime::MIN).and_utc();
+        match self {
+            // Only instants of more than 292 years from 1970 cannot be truncated; such readings are refused.
+            Self::Hour => at.duration_trunc(TimeDelta::hours(1)).unwrap_or(at),
+            Self::Day => midnight(at.date_naive()),
+            Self::Month => midnight(at.date_naive()) - Days::new(at.day0().into()),
+        }
+    }
+
+    /// Start of the bucket after the one that begins at `start`.
+    pub fn after(self, start: DateTime<Utc>) -> DateTime<Utc> {
+        match self {
+            Self::Hour => start + TimeDelta::hours(1),
+            Self::Day => start + Days::new(1),
+            Self::Month => start + Months::new(1),
+        }
+    }
+
+    /// Start of the bucket before the one that begins at `start`.
+    pub fn before(self, start: DateTime<Utc>) -> DateTime<Utc> {
+        match self {
+            Self::Hour => start - TimeDelta::hours(1),
+            Self::Day => start - Days::new(1),
+            Self::Month => start - Months::new(1),
+        }
+    }
+
+    /// As [`Self::after`], by as many buckets as are refreshed in one go.
+    pub fn after_many(self, start: DateTime<Utc>) -> DateTime<Utc> {
+        match self {
+            Self::Hour => start + TimeDelta::hours(168),
+            Self::Day => start + Days::new(30),
+            Self::Month => start + Months::new(12),
         }
     }
 

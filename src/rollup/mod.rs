@@ -1,9 +1,22 @@
 //! Rollups: per hour, day and month, by channel, customer, group and provider. Each is defined once, in [`definition`].
 //!
-//! - Community edition: continuous aggregates, refreshed by policies, and by Meterbase where late data touched them
-//! - Apache edition: hypertables with the same names and columns, kept by Meterbase's own refresher
+//! - [`apply`]: makes the rollups of an edition
+//! - `leader`: follows what changed, one server at a time
+//! - `community`, `window`: continuous aggregates, refreshed where late data touched them
+//! - `apache`: hypertables of the same names and columns, recomputed where readings changed
+//! - `freshness`: up to when the figures are complete
+//!
+//! Statement triggers on `reading` note in `reading_change` which hours changed, in the transaction of the change; a
+//! change is deleted from there in the transaction that brings the rollups up to it, or after it.
 
+mod apache;
 mod apply;
+mod community;
 pub mod definition;
+mod freshness;
+mod leader;
+mod window;
 
 pub use apply::{ApplyError, apply};
+pub use freshness::{fresh_through, horizon};
+pub use leader::{refresh, run};

@@ -19,6 +19,7 @@ use crate::app::{self, App};
 use crate::database::{self, Database, Found, Unusable};
 use crate::migrate::{self, MigrateError};
 use crate::observe;
+use crate::rollup;
 
 pub use crate::server::tls::{TlsError, TlsFiles};
 
@@ -39,6 +40,8 @@ pub struct ServeConfig {
     pub ingest_timeout: Duration,
     /// How long after a period's end its figures may still be awaited.
     pub late_horizon: chrono::Duration,
+    /// How often the rollups are brought up to what has changed.
+    pub refresh_every: Duration,
     /// How long requests under way get to finish when the server stops.
     pub drain_timeout: Duration,
 }
@@ -53,6 +56,7 @@ impl Default for ServeConfig {
             query_timeout: app::QUERY_TIMEOUT,
             ingest_timeout: app::INGEST_TIMEOUT,
             late_horizon: chrono::Duration::days(30),
+            refresh_every: Duration::from_secs(1),
             drain_timeout: Duration::from_secs(20),
         }
     }
@@ -121,6 +125,7 @@ impl Server {
                 metrics.run_upkeep();
             }
         }));
+        background.spawn(rollup::run(database.options.clone(), found.edition, config.refresh_every, stop.clone()));
         if let (Some(files), Some(tls)) = (config.tls.clone(), tls.clone()) {
             background.spawn(until(stop.clone(), tls::reload_on_hangup(files, tls)));
         }

@@ -158,6 +158,13 @@ impl TestApp {
         self.options.connect().await.expect("the test's database")
     }
 
+    /// Brings the rollups up to all that is committed.
+    pub async fn settle(&self) {
+        let mut db = self.db().await;
+        meterbase::rollup::refresh(&mut db, self.edition).await.expect("a refresh");
+        db.close().await.expect("a close");
+    }
+
     /// A key of a provider that is there.
     pub async fn key(&self, provider: &str, scope: Scope) -> String {
         let mut db = self.db().await;

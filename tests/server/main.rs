@@ -23,11 +23,14 @@ mod reading_owners;
 mod reading_troubles;
 mod readings;
 mod registers;
+mod rollups;
 mod stored;
 mod time_zones;
 mod trees;
 
 use std::process::ExitCode;
+
+use rollups::{catalog as rollups_catalog, freshness as rollups_freshness, refreshing as rollups_refreshing};
 
 fn main() -> ExitCode {
     harness::run(vec![
@@ -165,6 +168,26 @@ fn main() -> ExitCode {
         harness::topic!(durability::{
             no_acknowledged_reading_is_lost_or_doubled_when_postgresql_is_killed,
             no_acknowledged_reading_is_lost_or_doubled_when_the_server_is_killed,
+        }),
+        harness::topic!(rollups_refreshing::{
+            figures_follow_whatever_happens_to_readings,
+            figures_are_exact_above_and_below_what_is_materialised,
+            copied_readings_are_followed_like_inserted_ones,
+            refreshers_beside_each_other_and_writers_do_no_harm,
+            a_refresher_that_is_killed_leaves_nothing_behind,
+            a_refresher_in_the_background_follows_and_hands_over,
+        }),
+        harness::topic!(rollups_freshness::{
+            what_is_not_committed_is_not_promised,
+            a_promise_holds_while_others_write_and_refresh,
+        }),
+        harness::topic!(rollups_catalog::{
+            rollups_are_what_the_edition_offers,
+            applying_again_changes_nothing,
+            a_changed_definition_is_made_anew_from_the_readings,
+            a_database_can_change_its_edition,
+            dropping_old_readings_keeps_their_figures,
+            a_month_of_one_device_is_read_from_few_chunks,
         }),
     ])
 }

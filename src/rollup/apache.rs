@@ -1,0 +1,139 @@
+//! The refresher of the Apache edition: recomputes exactly what changed.
+//!
+//! A batch is one transaction. It first takes pending changes out of the log, then recomputes their (channel, hour)s
+//! from readings, then whatever lies above those, level by level. It runs READ COMMITTED, so each statement sees all
+//! that was committed before it, and a reading committed after the log was read has an entry of its own in the log: it
+//! is recomputed again later, which changes nothing or makes it right. If the transaction fails, the log is as before.
+
+use std::sync::LazyLock;
+
+use chrono::{DateTime, Days, Months, Utc};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+use super::definition::{FIGURES, ROLLUPS, Rollup};
+
+/// Most (channel, hour)s that one batch recomputes: some seconds of work.
+const BATCH: i64 = 20_000;
+
+/// What recomputes each rollup, in the order of [`ROLLUPS`].
+static RECOMPUTE: LazyLock<Vec<String>> = LazyLock::new(|| ROLLUPS.iter().map(recompute).collect());
+
+/// Follows one batch of pending changes: of the month of the newest, or of the oldest. Tells how many rows of rollups
+/// changed; none when nothing was pending.
+pub async fn batch(db: &mut PgConnection, newest: bool) -> sqlx::Result<Option<u64>> {
+    make_temporary_tables(db).await?;
+    let mut transaction = db.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+    let month: Option<DateTime<Utc>> = sqlx::query_scalar(include_str!("../../sql/rollups/next_month.sql"))
+        .bind(newest)
+        .fetch_one(&mut *transaction)
+        .await?;
+    let Some(month) = month else { return Ok(None) };
+    let next_month = month + Months::new(1);
+    let days: Vec<(DateTime<Utc>, bool)> = sqlx::query_as(include_str!("../../sql/rollups/take_changes.sql"))
+        .bind(month)
+        .bind(next_month)
+        .bind(BATCH)
+        .fetch_all(&mut *transaction)
+        .await?;
+    let mut changed = 0;
+    let (hourly, above) = RECOMPUTE.split_first().expect("the first rollup is made from readings");
+    for (day, whole_hours) in days {
+        let next_day = day + Days::new(1);
+        if whole_hours {
+            bounded(include_str!("../../sql/rollups/expand_hours.sql").to_owned(), day, next_day)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        changed += recomputed(&mut transaction, hourly, day, next_day).await?;
+    }
+    for sql in above {
+        changed += recomputed(&mut transaction, sql, month, next_month).await?;
+    }
+    transaction.commit().await?;
+    Ok(Some(changed))
+}
+
+async fn recomputed(db: &mut PgConnection, sql: &str, from: DateTime<Utc>, to: DateTime<Utc>) -> sqlx::Result<u64> {
+    let row = bounded(sql.to_owned(), from, to).fetch_one(db).await?;
+    let count: i64 = sqlx::Row::try_get(&row, 0)?;
+    Ok(count.unsigned_abs())
+}
+
+/// A statement that is planned for its very bounds, so that it only looks at the chunks between them.
+fn bounded(
+    sql: String,
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+) -> sqlx::query::Query<'static, sqlx::Postgres, sqlx::postgres::PgArguments> {
+    sqlx::query(AssertSqlSafe(sql)).bind(from).bind(to).persistent(false)
+}
+
+/// The tables that tell each step what the one before it touched; they last as long as the connection.
+async fn make_temporary_tables(db: &mut PgConnection) -> sqlx::Result<()> {
+    let there: bool = sqlx::query_scalar("SELECT to_regclass('pg_temp.touched_provider_monthly') IS NOT NULL")
+        .fetch_one(&mut *db)
+        .await?;
+    if there {
+        return Ok(());
+    }
+    let mut transaction = db.begin().await?;
+    for rollup in ROLLUPS.iter() {
+        let columns: Vec<_> = touched_keys(rollup).iter().map(|(column, _)| format!("{column} integer")).collect();
+        let keys: Vec<_> = touched_keys(rollup).iter().map(|(column, _)| *column).collect();
+        let sql = include_str!("../../sql/rollups/touched.sql")
+            .replace("{name}", &rollup.name)
+            .replace("{columns}", &columns.join(",\n    "))
+            .replace("{keys}", &keys.join(", "));
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *transaction).await?;
+    }
+    transaction.commit().await
+}
+
+/// The keys by which a change is told to a rollup, with their expressions over its source. A reading's owner can
+/// change, so the hourly figures of channels are touched by channel alone: what another owner had is then gone.
+fn touched_keys(rollup: &Rollup) -> Vec<(&'static str, &'static str)> {
+    let keys = rollup.keys.iter().map(|key| (key.column, key.expression));
+    if rollup.source == "reading" { keys.take(1).collect() } else { keys.collect() }
+}
+
+/// The statement that makes a rollup right where it was touched, and notes what lies above.
+fn recompute(rollup: &Rollup) -> String {
+    let time = if rollup.source == "reading" { "ts" } else { "bucket" };
+    let width = rollup.period.width();
+    let same_source: Vec<_> =
+        touched_keys(rollup).iter().map(|(column, expression)| format!("t.{column} = {expression}")).collect();
+    let scope = format!(
+        "\nJOIN touched_{} AS t ON s.{time} >= t.bucket AND s.{time} < t.bucket + interval '{width}' AND {}",
+        rollup.name,
+        same_source.join(" AND ")
+    );
+    let bounds = format!("s.{time} >= $1 AND s.{time} < $2 AND t.bucket >= $1 AND t.bucket < $2");
+    let keys: Vec<_> = rollup.keys.iter().map(|key| key.column).collect();
+    let figures: Vec<_> = FIGURES.iter().map(|(column, _)| *column).collect();
+    let of = |table: &str, columns: &[&str]| -> String {
+        columns.iter().map(|column| format!("{table}.{column}")).collect::<Vec<_>>().join(", ")
+    };
+    let same = |table: &str, columns: &[&str]| -> String {
+        columns.iter().map(|c| format!("{table}.{c} = r.{c}")).collect::<Vec<_>>().join(" AND ")
+    };
+    let touched: Vec<_> = touched_keys(rollup).iter().map(|(column, _)| *column).collect();
+    let above = ROLLUPS.iter().filter(|above| above.source == rollup.name).map(|above| {
+        let name = &above.name;
+        format!(
+            ",\nto_{name} AS (\n    INSERT INTO touched_{name}\n    {}\n    ON CONFLICT DO NOTHING)",
+            above.above("changed")
+        )
+    });
+    include_str!("../../sql/rollups/recompute.sql")
+        .replace("{select}", &rollup.select(&scope, &bounds))
+        .replace("{same_touched}", &same("t", &touched))
+        .replace("{same_fresh}", &same("f", &keys))
+        .replace("{r_keys}", &of("r", &keys))
+        .replace("{r_figures}", &of("r", &figures))
+        .replace("{excluded}", &of("excluded", &figures))
+        .replace("{keys}", &keys.join(", "))
+        .replace("{figures}", &figures.join(", "))
+        .replace("{billing}", rollup.billing())
+        .replace("{name}", &rollup.name)
+        .replace("{above}", &above.collect::<String>())
+}

@@ -1,0 +1,191 @@
+//! The refresher of the Community edition: refreshes the buckets of continuous aggregates that changes lie in.
+//!
+//! Policies materialise a bucket some time after it has ended ([`advance`] does that for the one aggregate over
+//! readings); until then the aggregate computes it from its source when asked. What is left to do here is data that comes late, into buckets that are materialised already, which no
+//! policy would look at for hours. For each aggregate, in the order of their levels, every bucket with a pending change
+//! is refreshed unless it lies at or above both
+//!
+//! - the aggregate's watermark, above which it computes from its source what it is asked, and
+//! - the invalidation threshold of its source. Every refresh, a policy's too, moves the threshold above all that it is
+//!   going to materialise and commits that, and only then takes the snapshot it materialises from. So where the
+//!   committed threshold, read after the change was, lies at or below the changed bucket, any refresh that will ever
+//!   materialise this bucket will see the change. (The watermark alone would not do: it moves when a refresh commits,
+//!   after its snapshot was taken.)
+//!
+//! Buckets that policies are due to have materialised are refreshed in any case: a backfill does not wait for them.
+//!
+//! Refreshes are forced. TimescaleDB's own log of invalidations does not know all there is to know: an aggregate that
+//! was materialised from the not yet materialised part of its source is not told when readings there change, and a
+//! transaction that commits while the threshold moves may miss that it did.
+//!
+//! A refresh above the watermark starts at the watermark, for the watermark moves to its end, and what lay between
+//! would be neither materialised nor computed when asked.
+//!
+//! `refresh_continuous_aggregate` runs transactions of its own. The changes are deleted after all refreshes they need
+//! have committed; broken off before that, they are followed again.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use super::definition::{Period, ROLLUPS, Rollup};
+use super::window::{Materialized, Window, windows};
+
+/// Most hours with changes that are followed at once.
+const BATCH: i64 = 10_000;
+
+/// How often a refresh is tried that another one is in the way of, and the first wait; each is twice the one before.
+const TRIES: u32 = 8;
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+
+/// How this TimescaleDB's `refresh_continuous_aggregate` is called.
+#[derive(Debug, Clone, Copy)]
+struct Dialect {
+    /// Before 2.26 a forced refresh goes one bucket beyond its window.
+    one_too_many: bool,
+    /// Since 2.21 there are options, and since 2.25 a refresh goes in batches, newest first, unless they say otherwise.
+    options: bool,
+}
+
+/// Follows the pending changes of the oldest hours. Tells how many windows were refreshed; none when nothing was
+/// pending.
+pub async fn batch(db: &mut PgConnection) -> sqlx::Result<Option<u64>> {
+    let pending: Vec<(DateTime<Utc>, String)> =
+        sqlx::query_as(include_str!("../../sql/rollups/pending_hours.sql")).bind(BATCH).fetch_all(&mut *db).await?;
+    let Some((last, snapshot)) = pending.last().cloned() else { return Ok(None) };
+    let hours: Vec<_> = pending.into_iter().map(|(hour, _)| hour).collect();
+    let dialect = dialect(db).await?;
+    let mut refreshed = 0;
+    for rollup in ROLLUPS.iter() {
+        let materialized = materialized(db, rollup).await?;
+        for window in windows(&hours, rollup.period, &materialized) {
+            refresh(db, rollup, &window, dialect, true).await?;
+            refreshed += 1;
+        }
+    }
+    sqlx::query(include_str!("../../sql/rollups/forget_hours.sql")).bind(last).bind(snapshot).execute(db).await?;
+    Ok(Some(refreshed))
+}
+
+/// Materialises what has become due of the aggregates over readings, which have no policy: from the watermark on, never
+/// below it, so that figures of readings that were dropped since stay.
+pub async fn advance(db: &mut PgConnection) -> sqlx::Result<()> {
+    for rollup in over_readings() {
+        let found = materialized(db, rollup).await?;
+        if found.is_behind() {
+            let window = Window { from: found.watermark, to: found.due };
+            let dialect = dialect(db).await?;
+            refresh(db, rollup, &window, dialect, false).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether [`advance`] has something to do.
+pub async fn behind(db: &mut PgConnection) -> sqlx::Result<bool> {
+    for rollup in over_readings() {
+        if materialized(db, rollup).await?.is_behind() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn over_readings() -> impl Iterator<Item = &'static Rollup> {
+    ROLLUPS.iter().filter(|rollup| rollup.source == "reading")
+}
+
+async fn dialect(db: &mut PgConnection) -> sqlx::Result<Dialect> {
+    let version: String =
+        sqlx::query_scalar("SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'").fetch_one(db).await?;
+    let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+    Ok(Dialect { one_too_many: version < (2, 26), options: version >= (2, 21) })
+}
+
+async fn materialized(db: &mut PgConnection, rollup: &Rollup) -> sqlx::Result<Materialized> {
+    let (watermark, threshold, due): (Option<i64>, Option<i64>, DateTime<Utc>) =
+        sqlx::query_as(include_str!("../../sql/rollups/materialized.sql"))
+            .bind(&rollup.name)
+            .bind(rollup.period.width())
+            .fetch_one(db)
+            .await?;
+    // Before the first refresh both are further back than any time of chrono, or of a reading.
+    let instant = |micros: Option<i64>| {
+        micros.and_then(DateTime::from_timestamp_micros).filter(|instant| instant.timestamp() > BEFORE_ALL)
+    };
+    Ok(Materialized { watermark: instant(watermark), threshold: instant(threshold), due })
+}
+
+/// 4000 BC, as seconds since 1970: TimescaleDB's least times are older, readings are not.
+const BEFORE_ALL: i64 = -188_000_000_000;
+
+/// Refreshes a window; waits while another refresh, such as a policy's, is in the way.
+async fn refresh(
+    db: &mut PgConnection,
+    rollup: &Rollup,
+    window: &Window,
+    dialect: Dialect,
+    force: bool,
+) -> sqlx::Result<()> {
+    let sql = call(rollup, window, dialect, force);
+    let mut wait = FIRST_WAIT;
+    for _ in 1..TRIES {
+        match sqlx::raw_sql(AssertSqlSafe(sql.as_str())).execute(&mut *db).await {
+            Err(error) if in_the_way(&error) => {
+                tracing::debug!(%error, rollup = rollup.name, "another refresh is in the way");
+                tokio::time::sleep(wait).await;
+                wait *= 2;
+            }
+            done => return done.map(drop),
+        }
+    }
+    sqlx::raw_sql(AssertSqlSafe(sql.as_str())).execute(db).await.map(drop)
+}
+
+/// Whether another transaction is the reason, so that trying again can help.
+fn in_the_way(error: &sqlx::Error) -> bool {
+    let Some(error) = error.as_database_error() else { return false };
+    // lock_not_available, object_in_use, deadlock_detected, serialization_failure
+    matches!(error.code().as_deref(), Some("55P03" | "55006" | "40P01" | "40001"))
+}
+
+fn call(rollup: &Rollup, window: &Window, dialect: Dialect, force: bool) -> String {
+    let Window { from, to } = if force && dialect.one_too_many { one_less(window, rollup.period) } else { *window };
+    let from = from.map_or("NULL".to_owned(), |from| format!("'{}'", from.to_rfc3339()));
+    let options = if dialect.options { r#", options => '{"buckets_per_batch": 0}'"# } else { "" };
+    format!(
+        "CALL refresh_continuous_aggregate('{}', {from}::timestamptz, '{}'::timestamptz, force => {force}{options})",
+        rollup.name,
+        to.to_rfc3339()
+    )
+}
+
+/// The window to name so that `window` is refreshed when one bucket more than named is. It must not go beyond
+/// `window`: what lies there may be open, and would have to be refreshed with every reading from then on.
+fn one_less(window: &Window, period: Period) -> Window {
+    let to = period.before(window.to);
+    let from = window.from.map(|from| if from < to { from } else { period.before(from) });
+    Window { from, to }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().expect("a time")
+    }
+
+    #[test]
+    fn a_window_that_would_go_too_far_is_named_shorter() {
+        let long = Window { from: Some(at("2026-01-01T00:00:00Z")), to: at("2026-04-01T00:00:00Z") };
+        let named = one_less(&long, Period::Month);
+        assert_eq!(named, Window { from: long.from, to: at("2026-03-01T00:00:00Z") });
+
+        let single = Window { from: Some(at("2026-03-01T00:00:00Z")), to: at("2026-04-01T00:00:00Z") };
+        let named = one_less(&single, Period::Month);
+        assert_eq!(named, Window { from: Some(at("2026-02-01T00:00:00Z")), to: at("2026-03-01T00:00:00Z") });
+    }
+}

@@ -1,0 +1,22 @@
+//! Up to when the figures are complete.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::leader;
+
+/// An instant before which every reading recorded is committed, or never will be. To be asked for before the
+/// transaction that reads the figures begins: within one, PostgreSQL shows activity as it was when first asked.
+///
+/// Sessions of roles whose activity this role may not see are not known to it; Meterbase's own all have its role.
+pub async fn horizon(db: &mut PgConnection) -> sqlx::Result<DateTime<Utc>> {
+    sqlx::query_scalar(include_str!("../../sql/rollups/horizon.sql")).bind(leader::LOCK).fetch_one(db).await
+}
+
+/// Every reading recorded before this instant is in the figures that the transaction of `db` sees; `horizon` was taken
+/// before it began. A change is pending from its transaction's start on, which is not after it recorded anything.
+pub async fn fresh_through(db: &mut PgConnection, horizon: DateTime<Utc>) -> sqlx::Result<DateTime<Utc>> {
+    let pending: Option<DateTime<Utc>> =
+        sqlx::query_scalar("SELECT min(changed_at) FROM reading_change").fetch_one(db).await?;
+    Ok(pending.map_or(horizon, |pending| pending.min(horizon)))
+}

@@ -1,0 +1,97 @@
+//! Whoever holds one advisory lock refreshes: any number of servers can share a database, one works at a time, and when
+//! its connection ends, another's next try succeeds.
+
+use std::time::{Duration, Instant};
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, PgConnection};
+use tokio_util::sync::CancellationToken;
+
+use super::{apache, community};
+use crate::database::Edition;
+
+/// Key of the advisory lock: "rollups" in ASCII.
+pub const LOCK: i64 = 0x0072_6f6c_6c75_7073;
+
+/// Longest wait between tries while the database cannot be reached.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Follows all pending changes until none is left, after whoever else is doing so. Not in a transaction.
+pub async fn refresh(db: &mut PgConnection, edition: Edition) -> sqlx::Result<()> {
+    sqlx::query("SELECT pg_advisory_lock($1)").bind(LOCK).execute(&mut *db).await?;
+    let done = follow(db, edition).await;
+    sqlx::query("SELECT pg_advisory_unlock($1)").bind(LOCK).execute(&mut *db).await?;
+    done
+}
+
+/// Keeps the rollups up to date until `shutdown`: looks for pending changes `every` so often. Work that is under way
+/// then is broken off; it is not lost, for its changes stay pending.
+pub async fn run(options: PgConnectOptions, edition: Edition, every: Duration, shutdown: CancellationToken) {
+    shutdown.run_until_cancelled(run_always(options.application_name("meterbase rollups"), edition, every)).await;
+}
+
+async fn run_always(options: PgConnectOptions, edition: Edition, every: Duration) {
+    let mut connection = None;
+    let mut pause = every;
+    loop {
+        match round(&mut connection, &options, edition).await {
+            Ok(()) => pause = every,
+            Err(error) => {
+                // The connection may be what is broken, and it may hold the lock: a new one starts clean.
+                connection = None;
+                pause = (pause * 2).min(LONGEST_PAUSE).max(every);
+                tracing::warn!(%error, again_in = ?pause, "rollups could not be refreshed");
+            }
+        }
+        tokio::time::sleep(pause).await;
+    }
+}
+
+async fn round(
+    connection: &mut Option<PgConnection>,
+    options: &PgConnectOptions,
+    edition: Edition,
+) -> sqlx::Result<()> {
+    let db = match connection {
+        Some(db) => db,
+        None => connection.insert(options.connect().await?),
+    };
+    let lag: Option<f64> = sqlx::query_scalar(
+        "SELECT extract(epoch FROM clock_timestamp() - min(changed_at))::double precision FROM reading_change",
+    )
+    .fetch_one(&mut *db)
+    .await?;
+    metrics::gauge!("meterbase_rollup_lag_seconds").set(lag.unwrap_or(0.0));
+    if lag.is_none() && !(edition == Edition::Community && community::behind(db).await?) {
+        return Ok(());
+    }
+    let leading: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(LOCK).fetch_one(&mut *db).await?;
+    if leading {
+        follow(db, edition).await?;
+        sqlx::query("SELECT pg_advisory_unlock($1)").bind(LOCK).execute(&mut *db).await?;
+    }
+    Ok(())
+}
+
+/// Batches until nothing is pending. The newest and the oldest changes take turns, so that neither a long backfill
+/// holds up today's figures nor a steady stream of new readings the late ones.
+async fn follow(db: &mut PgConnection, edition: Edition) -> sqlx::Result<()> {
+    let mut newest = true;
+    loop {
+        let started = Instant::now();
+        let changed = match edition {
+            Edition::Apache => apache::batch(db, newest).await?,
+            Edition::Community => community::batch(db).await?,
+        };
+        let Some(changed) = changed else { break };
+        let took = started.elapsed();
+        metrics::histogram!("meterbase_rollup_refresh_duration_seconds").record(took.as_secs_f64());
+        metrics::counter!("meterbase_rollup_buckets_total").increment(changed);
+        tracing::debug!(changed, ?took, "rollups followed a batch of changes");
+        newest = !newest;
+    }
+    match edition {
+        Edition::Apache => Ok(()),
+        Edition::Community => community::advance(db).await,
+    }
+}

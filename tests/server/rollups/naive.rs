@@ -1,0 +1,58 @@
+//! The figures as they should be: computed from the readings by plain SQL, without rollups, without TimescaleDB.
+
+use sqlx::{AssertSqlSafe, PgConnection};
+
+/// Subject and its key columns.
+const SUBJECTS: [(&str, &str); 4] = [
+    ("channel", "channel_id, customer_id, group_id"),
+    ("customer", "customer_id, metric_id"),
+    ("group", "group_id, metric_id"),
+    ("provider", "provider_id, metric_id"),
+];
+
+/// Suffix, unit of the bucket, billing column.
+const PERIODS: [(&str, &str, &str); 3] =
+    [("hourly", "hour", "billing_day"), ("daily", "day", "billing_day"), ("monthly", "month", "billing_month")];
+
+/// Every row of every rollup is as it should be, and no row is missing. Tells how many rows there are.
+pub async fn check(db: &mut PgConnection, when: &str) -> i64 {
+    let mut total = 0;
+    for (subject, keys) in SUBJECTS {
+        for (period, unit, billing) in PERIODS {
+            let (name, naive) = (format!("{subject}_{period}"), naive(subject, keys, unit, billing));
+            let kept = format!(
+                "SELECT bucket, {billing}, {keys}, count, increment_sum, value_sum, value_min, value_max, \
+                 first_ts, first_value, last_ts, last_value FROM {name}"
+            );
+            let differences = format!(
+                "WITH kept AS MATERIALIZED ({kept}), naive AS MATERIALIZED ({naive}), differences AS (
+                    (SELECT 'should not be' AS what, k.* FROM (TABLE kept EXCEPT ALL TABLE naive) k)
+                    UNION ALL (SELECT 'is missing', n.* FROM (TABLE naive EXCEPT ALL TABLE kept) n))
+                 SELECT (SELECT count(*) FROM naive), array(SELECT d::text FROM differences d ORDER BY d::text LIMIT 10)"
+            );
+            let (rows, differences): (i64, Vec<String>) =
+                sqlx::query_as(AssertSqlSafe(differences)).fetch_one(&mut *db).await.expect("a comparison");
+            assert!(differences.is_empty(), "{name} {when}:\n{}", differences.join("\n"));
+            total += rows;
+        }
+    }
+    total
+}
+
+fn naive(subject: &str, keys: &str, unit: &str, billing: &str) -> String {
+    let day = if billing == "billing_month" {
+        "make_date(extract(year FROM billing_day)::int, extract(month FROM billing_day)::int, 1)"
+    } else {
+        "billing_day"
+    };
+    let condition = if subject == "group" { "group_id <> 0" } else { "true" };
+    format!(
+        "SELECT date_trunc('{unit}', ts, 'UTC') AS bucket, {day} AS {billing}, {keys},
+                count(*), sum(increment::numeric), sum(value::numeric), min(value), max(value),
+                min(ts), (array_agg(value ORDER BY ts, value))[1],
+                max(ts), (array_agg(value ORDER BY ts DESC, value DESC))[1]
+         FROM reading JOIN (SELECT channel_id, provider_id, metric_id FROM channel) c USING (channel_id)
+         WHERE {condition}
+         GROUP BY 1, 2, {keys}"
+    )
+}

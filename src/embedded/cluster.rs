@@ -1,4 +1,4 @@
-//! One PostgreSQL cluster: made with `initdb`, run as a child process, stopped cleanly. It listens on a Unix socket
+//! One PostgreSQL cluster: made with `initdb`, started as a child process. It listens on a Unix socket
 //! only, in a directory that only its owner can enter, so the operating system says who may connect.
 
 use std::io;
@@ -6,16 +6,15 @@ use std::os::unix::fs::{DirBuilderExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, User, geteuid};
+use nix::unistd::{User, geteuid};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
-use sqlx::{ConnectOptions, Connection};
 
 use crate::database::{self, Edition};
 use crate::embedded::install::Install;
 use crate::embedded::leftover;
+pub use crate::embedded::running::Running;
 
 /// Role and database of an embedded cluster.
 pub const ROLE: &str = "meterbase";
@@ -26,7 +25,7 @@ pub const DATABASE: &str = "meterbase";
 pub struct Cluster {
     install: Install,
     /// PostgreSQL's data directory.
-    data: PathBuf,
+    pub(super) data: PathBuf,
     /// Directory of the socket. Its path must stay under 100 bytes, a limit of Unix sockets.
     sockets: PathBuf,
     /// Settings beyond those that every cluster has.
@@ -35,13 +34,6 @@ pub struct Cluster {
     logs: Option<PathBuf>,
     /// The unprivileged user to run as; none when this process is unprivileged itself.
     user: Option<User>,
-}
-
-/// A running PostgreSQL.
-#[derive(Debug)]
-pub struct Running {
-    cluster: Cluster,
-    child: Child,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -61,19 +53,6 @@ pub enum ClusterError {
     #[error("cannot stop the PostgreSQL that was left running (process {pid}): {error}")]
     Signal { pid: i32, error: nix::errno::Errno },
 }
-
-/// How long a start may take until the server answers at all. Once it answers that it recovers, it may take its time.
-const START_LIMIT: Duration = Duration::from_secs(120);
-
-/// How long an orderly stop may take: it writes out what is in memory. After that PostgreSQL is ended at once and
-/// recovers at its next start; nothing that was committed is lost.
-const STOP_LIMIT: Duration = Duration::from_secs(120);
-
-/// How often to look whether PostgreSQL is ready, or has ended.
-const POLL: Duration = Duration::from_millis(50);
-
-/// How often to ask while it recovers: each time is a line in its log.
-const RECOVERY_POLL: Duration = Duration::from_millis(250);
 
 impl Cluster {
     pub fn new(install: Install, data: PathBuf, sockets: PathBuf) -> Result<Self, ClusterError> {
@@ -126,10 +105,7 @@ impl Cluster {
             self.initdb()?;
         }
         let child = self.postgres()?;
-        let mut running = Running { cluster: self, child };
-        running.wait_until_ready().await?;
-        running.create_database().await?;
-        Ok(running)
+        Running::begin(self, child).await
     }
 
     /// A directory that only the cluster's user can enter.
@@ -206,7 +182,7 @@ impl Cluster {
         self.sockets.join("postgres.log")
     }
 
-    fn last_log_lines(&self) -> String {
+    pub(super) fn last_log_lines(&self) -> String {
         let files = self.logs.as_ref().and_then(|logs| std::fs::read_dir(logs).ok()).into_iter().flatten();
         let files = files.filter_map(|entry| Some(entry.ok()?.path()));
         let newest = files.max_by_key(|path| path.metadata().and_then(|of| of.modified()).ok());
@@ -245,104 +221,6 @@ const STANDING_SETTINGS: &[(&str, &str)] = &[
     ("timezone", "UTC"),
     ("log_timezone", "UTC"),
 ];
-
-impl Running {
-    pub fn options(&self) -> PgConnectOptions {
-        self.cluster.options()
-    }
-
-    /// Returns when the server process has ended by itself.
-    pub async fn ended(&mut self) -> Result<ExitStatus, ClusterError> {
-        loop {
-            if let Some(status) = self.status()? {
-                return Ok(status);
-            }
-            tokio::time::sleep(POLL).await;
-        }
-    }
-
-    fn status(&mut self) -> Result<Option<ExitStatus>, ClusterError> {
-        self.child.try_wait().map_err(|error| ClusterError::File { path: self.cluster.data.clone(), error })
-    }
-
-    /// Process id of the postmaster.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// A fast shutdown: connections are ended, everything is written, the process has gone when this returns.
-    pub fn stop(mut self) -> Result<(), ClusterError> {
-        self.shut_down()
-    }
-
-    /// Like [`Running::stop`], for async callers.
-    pub async fn stop_in_order(mut self) -> Result<(), ClusterError> {
-        // The task is not aborted by anybody, and does not panic.
-        tokio::task::spawn_blocking(move || self.shut_down()).await.unwrap_or(Ok(()))
-    }
-
-    fn shut_down(&mut self) -> Result<(), ClusterError> {
-        for (with, limit) in
-            [(Signal::SIGINT, STOP_LIMIT), (Signal::SIGQUIT, STOP_LIMIT), (Signal::SIGKILL, STOP_LIMIT)]
-        {
-            if self.status()?.is_some() {
-                return Ok(());
-            }
-            let pid = Pid::from_raw(self.child.id() as i32);
-            kill(pid, with).map_err(|error| ClusterError::Signal { pid: pid.as_raw(), error })?;
-            let started = Instant::now();
-            while self.status()?.is_none() && started.elapsed() < limit {
-                std::thread::sleep(POLL);
-            }
-        }
-        Ok(())
-    }
-
-    async fn wait_until_ready(&mut self) -> Result<(), ClusterError> {
-        let mut started = Instant::now();
-        let maintenance = self.cluster.options().database("postgres");
-        loop {
-            if let Some(status) = self.status()? {
-                return Err(ClusterError::Ended { status, log: self.cluster.last_log_lines() });
-            }
-            match maintenance.connect().await {
-                Ok(connection) => return connection.close().await.or(Ok(())),
-                // cannot_connect_now: it recovers.
-                Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("57P03") => {
-                    started = Instant::now();
-                    tokio::time::sleep(RECOVERY_POLL).await;
-                }
-                Err(error) if started.elapsed() > START_LIMIT => {
-                    return Err(ClusterError::NotReady(START_LIMIT, error.to_string()));
-                }
-                Err(_) => {}
-            }
-            tokio::time::sleep(POLL).await;
-        }
-    }
-
-    async fn create_database(&self) -> Result<(), ClusterError> {
-        let failed = |error: sqlx::Error| ClusterError::Program { program: "createdb", output: error.to_string() };
-        let mut db = self.options().database("postgres").connect().await.map_err(failed)?;
-        let there: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = 'meterbase')")
-            .fetch_one(&mut db)
-            .await
-            .map_err(failed)?;
-        if !there {
-            sqlx::query("CREATE DATABASE meterbase").execute(&mut db).await.map_err(failed)?;
-        }
-        db.close().await.map_err(failed)
-    }
-}
-
-/// PostgreSQL does not outlive this, also when a panic or an early return drops it.
-impl Drop for Running {
-    fn drop(&mut self) {
-        if let Err(error) = self.shut_down() {
-            tracing::error!(%error, "PostgreSQL could not be stopped");
-        }
-    }
-}
 
 /// Whom to run PostgreSQL as when this process is root.
 pub fn unprivileged_user() -> Result<Option<User>, ClusterError> {

@@ -1,14 +1,24 @@
 //! Settings of an embedded cluster that follow from the machine's memory. It is shared with Meterbase itself and
 //! whatever else runs there, so the cluster takes a part of it.
 
+use nix::sys::statvfs::statvfs;
+
 const MIB: u64 = 1024 * 1024;
 
 /// What to assume where the machine does not say.
 const UNKNOWN: u64 = 2048 * MIB;
 
+/// Below this the shared memory file system is too small for parallel queries: containers have 64 MiB.
+const SMALL_SHM: u64 = 512 * MIB;
+
 /// Settings for this machine.
 pub fn settings() -> Vec<(String, String)> {
-    settings_for(limit().unwrap_or(UNKNOWN))
+    let mut settings = settings_for(limit().unwrap_or(UNKNOWN));
+    let shm = statvfs("/dev/shm").map_or(0, |shm| shm.blocks() * shm.fragment_size());
+    if shm < SMALL_SHM {
+        settings.push(("dynamic_shared_memory_type".to_owned(), "sysv".to_owned()));
+    }
+    settings
 }
 
 /// An eighth to a quarter of the memory for shared buffers is the usual advice for a machine that does other things too.

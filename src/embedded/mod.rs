@@ -2,9 +2,9 @@
 //! that the machine has.
 //!
 //! One process at a time owns a data directory and runs its cluster; commands that come while a server owns it connect
-//! to the running cluster. In reading order: `place` is the data directory's layout, `lock` who owns it, `install` the
-//! binaries, `cluster` one PostgreSQL, `leftover` what a killed one left behind, `memory` its settings, `supervisor`
-//! keeps it running.
+//! to the running cluster. In reading order: `place` is the data directory's layout, `lock` who owns it, [`install`]
+//! the binaries, [`cluster`] one PostgreSQL, `running` its life, `leftover` what a killed one left behind, `memory` its
+//! settings, `supervisor` keeps it running.
 
 pub mod cluster;
 pub mod install;
@@ -12,6 +12,7 @@ mod leftover;
 mod lock;
 mod memory;
 mod place;
+mod running;
 mod supervisor;
 
 use std::io;

@@ -108,6 +108,9 @@ impl Server {
         let tls = config.tls.as_ref().map(TlsFiles::load).transpose()?;
         let listener = listen(&config.listen).await?;
         let address = listener.local_addr().map_err(|error| StartError::Listen(config.listen.clone(), error))?;
+        if tls.is_none() && !address.ip().is_loopback() {
+            tracing::warn!("no --tls-cert: keys and readings travel in the clear, unless a proxy in front adds TLS");
+        }
         let url = format!("{}://{address}", if tls.is_some() { "https" } else { "http" });
 
         let mut db = database.connect().await?;

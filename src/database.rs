@@ -146,6 +146,8 @@ pub fn prepared(options: PgConnectOptions) -> PgConnectOptions {
     options
         .application_name("meterbase")
         .options([("TimeZone", "UTC"), ("DateStyle", "ISO"), ("search_path", "public"), ("synchronous_commit", "on")])
+        // Compiling a statement over many chunks takes far longer than running it.
+        .options([("jit", "off")])
         // A plan made without knowing the instants is one over all chunks there are.
         .options([("plan_cache_mode", "force_custom_plan")])
         .disable_statement_logging()

@@ -5,4 +5,5 @@ pub mod cursor;
 pub mod decimal;
 pub mod entity;
 pub mod instant;
+pub mod period;
 pub mod reading;

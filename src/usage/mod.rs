@@ -1,9 +1,200 @@
-//! Figures out: `GET /v1/usage`.
+//! Figures out: `GET /v1/usage`. `ask` reads the parameters, `scope` finds whose usage it is, `figures` asks the
+//! rollups, `answer` writes the points.
 
+mod answer;
+mod ask;
+mod figures;
+mod scope;
+
+use std::collections::{BTreeMap, HashMap};
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use sqlx::{Connection, PgConnection};
 use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::core::period::{Period, Range};
+use crate::http::access::{Reader, Tenant};
+use crate::http::extract::Query;
+use crate::http::problem::{Code, Problem, ProblemBody, Result};
+use crate::rollup;
+use answer::{Freshness, Point, ScopeAnswer, SeriesAnswer, Usage};
+use ask::{Ask, Filling, Parameters, Stat};
+use figures::{Figures, Place};
+use scope::{Customers, MAX_POINTS, Metric, Scope, Series, Source, too_many};
 
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new()
+    OpenApiRouter::new().routes(routes!(usage))
+}
+
+/// Usage of a provider, customer, group or device
+///
+/// Figures by hour, day, month or in total, exact and as of `fresh_through`. Days and months are those of each owner's
+/// billing time zone, 23- and 25-hour days included. A range need not be of whole months: a month's point then covers
+/// the days that lie in it, as its `start` and `end` say. `Accept: text/csv` gives one row per series and point.
+#[utoipa::path(get, path = "/v1/usage", tag = "Usage", params(Parameters),
+    responses(
+        (status = 200, description = "The figures", content(
+            (Usage = "application/json"),
+            (String = "text/csv", example = "metric,unit,time_zone,period,start,end,sum,count,final\nenergy,kWh,Europe/Paris,2026-11-01,2026-11-01T00:00:00+01:00,2026-11-02T00:00:00+01:00,32.330,24,false\n"))),
+        (status = 406, description = "`not_acceptable`: neither JSON nor CSV", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "`meaningless_statistic` or `too_many_points`", body = ProblemBody, content_type = "application/problem+json")))]
+async fn usage(
+    State(app): State<App>,
+    Reader(tenant): Reader,
+    headers: HeaderMap,
+    Query(parameters): Query<Parameters>,
+) -> Result<Response> {
+    let csv = wants_csv(&headers)?;
+    let ask = parameters.read()?;
+    let mut db = app.query.acquire().await?;
+    let horizon = rollup::horizon(&mut db).await?;
+    // One snapshot for everything, so that all series and the freshness agree with each other.
+    let mut snapshot = db.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
+    let (usage, stats) = answer(&mut snapshot, &app, &tenant, &ask, horizon).await?;
+    snapshot.commit().await?;
+    if !csv {
+        return Ok(Json(usage).into_response());
+    }
+    let body = usage.to_csv(ask.by, &stats).map_err(Problem::internal)?;
+    Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], body).into_response())
+}
+
+/// The answer, and the statistics of any of its metrics in the order in which CSV shows them.
+async fn answer(
+    db: &mut PgConnection,
+    app: &App,
+    tenant: &Tenant,
+    ask: &Ask,
+    horizon: chrono::DateTime<chrono::Utc>,
+) -> Result<(Usage, Vec<Stat>)> {
+    let metrics = scope::metrics(db, tenant, &ask.metrics).await?;
+    let stats = stats_of(&metrics, ask)?;
+    let customers = Customers::load(db, tenant).await?;
+    let scope = Scope::find(db, tenant, &ask.scope, &customers).await?;
+    let range = ask.range(&scope.zones)?;
+    let (series, sources) = scope.split(db, tenant, ask, &range, &customers).await?;
+    let fresh_through = rollup::fresh_through(db, horizon).await?;
+    let freshness = Freshness { fresh_through, late_horizon: app.late_horizon };
+    let mut table = Table { ask, range: &range, freshness, figures: HashMap::new(), before: HashMap::new() };
+    table.load(db, &metrics, &stats, &sources).await?;
+
+    let mut answers = Vec::new();
+    let mut room = MAX_POINTS;
+    for (metric, stats) in metrics.iter().zip(&stats) {
+        for one in &series {
+            let points = table.points(metric, one, stats, room)?;
+            room -= points.len();
+            if one.always || !points.is_empty() {
+                answers.push(SeriesAnswer::new(metric, ask.by, one, points));
+            }
+        }
+    }
+    let (from, to) = answer::ends(&range);
+    let time_zone = answer::single(&scope.zones);
+    let bucket = ask.bucket.as_ref().to_owned();
+    let scope = ScopeAnswer { level: scope.level, key: scope.key };
+    let mut all: Vec<Stat> = Vec::new();
+    for stat in stats.into_iter().flatten() {
+        if !all.contains(&stat) {
+            all.push(stat);
+        }
+    }
+    Ok((Usage { scope, bucket, from, to, time_zone, fresh_through, series: answers }, all))
+}
+
+/// The statistics of each metric.
+fn stats_of(metrics: &[Metric], ask: &Ask) -> Result<Vec<Vec<Stat>>> {
+    metrics.iter().map(|metric| ask::stats_for(&metric.kind, &metric.key, ask.stats.as_deref())).collect()
+}
+
+/// All figures of an answer, by where they belong.
+struct Table<'a> {
+    ask: &'a Ask,
+    range: &'a Range,
+    freshness: Freshness,
+    figures: HashMap<Place, BTreeMap<Period, Figures>>,
+    /// The last values before the range, where gaps are filled with them.
+    before: HashMap<Place, i64>,
+}
+
+impl Table<'_> {
+    async fn load(
+        &mut self,
+        db: &mut PgConnection,
+        metrics: &[Metric],
+        stats: &[Vec<Stat>],
+        sources: &[Source],
+    ) -> Result<()> {
+        let metric_ids: Vec<_> = metrics.iter().map(|metric| metric.metric_id).collect();
+        let query = figures::Query { metric_ids: &metric_ids, range: self.range, bucket: self.ask.bucket.into() };
+        for source in sources {
+            for (place, period, figures) in query.stats(db, source).await? {
+                self.figures.entry(place).or_default().insert(period, figures);
+            }
+            if stats.iter().flatten().any(|stat| *stat == Stat::ActiveDevices) {
+                for (place, period, devices) in query.active_devices(db, source).await? {
+                    self.figures.entry(place).or_default().entry(period).or_default().active_devices = devices;
+                }
+            }
+            if self.ask.fill == Filling::Previous {
+                self.before.extend(query.before(db, source).await?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The points of one series, gaps filled as asked; refuses to make more than `room`.
+    fn points(&self, metric: &Metric, series: &Series, stats: &[Stat], room: usize) -> Result<Vec<Point>> {
+        let place = Place { metric_id: metric.metric_id, label: series.label.clone() };
+        let none = BTreeMap::new();
+        let found = self.figures.get(&place).unwrap_or(&none);
+        let point = |period: &Period, figures: &Figures| {
+            let scale = metric.scale as u8;
+            Point::new(period, self.range, &series.zones, stats, figures, scale, self.freshness)
+        };
+        if self.ask.fill == Filling::None || (found.is_empty() && !series.always) {
+            let points: Vec<_> = found.iter().map(|(period, figures)| point(period, figures)).collect();
+            return if points.len() > room { Err(too_many()) } else { Ok(points) };
+        }
+        let periods = self.range.periods(self.ask.bucket.into(), &series.zones, room + 1);
+        if periods.len() > room {
+            return Err(too_many());
+        }
+        let mut last = self.before.get(&place).copied();
+        let mut points = Vec::with_capacity(periods.len());
+        for period in &periods {
+            match found.get(period) {
+                Some(figures) => {
+                    last = figures.last;
+                    points.push(point(period, figures));
+                }
+                None => points.push(point(period, &gap(self.ask.fill, last))),
+            }
+        }
+        Ok(points)
+    }
+}
+
+/// What stands for a period without readings: nothing was used, and the level is unknown or still the last one.
+fn gap(fill: Filling, last: Option<i64>) -> Figures {
+    let level = last.filter(|_| fill == Filling::Previous);
+    Figures { min: level, max: level, first: level, last: level, ..Figures::default() }
+}
+
+/// JSON unless the caller prefers CSV.
+fn wants_csv(headers: &HeaderMap) -> Result<bool> {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("*/*");
+    for part in accept.split(',') {
+        match part.split(';').next().unwrap_or_default().trim() {
+            "text/csv" => return Ok(true),
+            "application/json" | "application/*" | "*/*" | "" => return Ok(false),
+            _ => {}
+        }
+    }
+    Err(Problem::new(Code::NotAcceptable, "this operation answers application/json or text/csv"))
 }

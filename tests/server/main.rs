@@ -13,6 +13,7 @@ mod groups;
 mod harness;
 mod import;
 mod isolation;
+mod meter_usage;
 mod meters;
 mod metrics;
 mod moves;
@@ -27,13 +28,14 @@ mod rollups;
 mod stored;
 mod time_zones;
 mod trees;
+mod usage;
 
 use std::process::ExitCode;
 
 use rollups::{catalog as rollups_catalog, freshness as rollups_freshness, refreshing as rollups_refreshing};
 
 fn main() -> ExitCode {
-    harness::run(vec![
+    let mut topics = vec![
         harness::topic!(providers::{
             a_provider_is_made_replaced_and_found,
             only_admin_keys_keep_providers,
@@ -99,7 +101,6 @@ fn main() -> ExitCode {
             ndjson_lines_fail_alone_and_are_told_by_number,
             only_what_is_asked_for_is_a_parameter,
         }),
-        harness::topic!(meters::{every_row_of_a_real_meter_is_stored_exactly_or_explained}),
         harness::topic!(reading_owners::{
             a_moved_device_s_readings_belong_to_the_owner_of_their_time,
             billing_days_are_the_owner_s_calendar_days,
@@ -189,5 +190,29 @@ fn main() -> ExitCode {
             dropping_old_readings_keeps_their_figures,
             a_month_of_one_device_is_read_from_few_chunks,
         }),
-    ])
+        harness::topic!(usage::{
+            a_customer_counts_with_its_subtree_and_splits_into_sub_customers,
+            a_range_within_months_counts_its_days_alone,
+            active_devices_are_distinct_over_the_period,
+            days_and_months_are_those_of_each_owner,
+            gauges_have_levels_and_gaps_can_be_filled,
+            hours_add_up_to_local_days_in_any_zone,
+            late_readings_correct_the_figures,
+            questions_that_make_no_sense_are_told_so,
+            usage_as_csv_has_the_same_figures,
+            usage_of_another_provider_is_not_there,
+            usage_splits_by_group_device_and_kind,
+        }),
+    ];
+    if meters::directory().is_some() {
+        topics.push(harness::topic!(meters::{every_row_of_a_real_meter_is_stored_exactly_or_explained}));
+        topics.push(harness::topic!(meter_usage::{
+            illinois_electricity_equals_the_publishers_days_and_bills,
+            illinois_gas_equals_the_publishers_days,
+            uk_electricity_has_days_of_23_and_25_hours,
+        }));
+    } else {
+        println!("NOT tested: real meters (their files are not here; METERBASE_TEST_DATA says where they are)");
+    }
+    harness::run(topics)
 }

@@ -9,29 +9,33 @@ use flate2::read::MultiGzDecoder;
 use crate::fixtures::{counts, device, north, send_csv, verdicts};
 use crate::harness::TestApp;
 
-/// The rows (instant, value) of each file, with the file's name.
-fn files() -> Vec<(String, Vec<(String, String)>)> {
-    let default = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
-    let place = std::env::var_os("METERBASE_TEST_DATA").map_or_else(default, PathBuf::from).join("meters");
-    let Ok(entries) = std::fs::read_dir(&place) else {
-        println!("NOT tested: real meters (no directory {}; METERBASE_TEST_DATA can name another)", place.display());
-        return Vec::new();
-    };
-    let paths = entries.map(|entry| entry.unwrap().path()).filter(|path| path.to_string_lossy().ends_with(".csv.gz"));
-    let read = |path: PathBuf| {
-        let mut text = String::new();
-        MultiGzDecoder::new(std::fs::File::open(&path).unwrap()).read_to_string(&mut text).unwrap();
-        let rows = text.lines().skip(1).filter_map(|line| line.split_once(','));
-        let rows = rows.map(|(at, value)| (at.to_owned(), value.trim().to_owned())).collect();
-        (path.file_name().unwrap().to_string_lossy().replace(".csv.gz", ""), rows)
-    };
-    paths.map(read).collect()
+/// The files' directory; none where they are not.
+pub fn directory() -> Option<PathBuf> {
+    let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
+    let directory = std::env::var_os("METERBASE_TEST_DATA").map_or_else(beside, PathBuf::from).join("meters");
+    directory.is_dir().then_some(directory)
+}
+
+/// The rows (instant, value) of a file, as they are written there.
+pub fn rows(name: &str) -> Vec<(String, String)> {
+    let path = directory().expect("checked before the test was listed").join(format!("{name}.csv.gz"));
+    let mut text = String::new();
+    MultiGzDecoder::new(std::fs::File::open(&path).unwrap()).read_to_string(&mut text).unwrap();
+    let rows = text.lines().skip(1).filter_map(|line| line.split_once(','));
+    rows.map(|(at, value)| (at.to_owned(), value.trim().to_owned())).collect()
+}
+
+fn names() -> Vec<String> {
+    let entries = std::fs::read_dir(directory().expect("checked before the test was listed")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
+    names.filter_map(|name| name.strip_suffix(".csv.gz").map(str::to_owned)).collect()
 }
 
 pub async fn every_row_of_a_real_meter_is_stored_exactly_or_explained(app: TestApp) {
     let key = north(&app).await;
     let mut db = app.db().await;
-    for (name, rows) in files() {
+    for name in names() {
+        let rows = rows(&name);
         device(&mut db, "north", &name, &[("acme", "(,)")]).await;
         let lines: String = rows.iter().map(|(at, value)| format!("{name},energy,{at},{value}\n")).collect();
         let csv = format!("device,metric,at,value\n{lines}");

@@ -1,0 +1,250 @@
+//! The answer of `GET /v1/usage`: points put together from figures, as JSON or CSV.
+
+use chrono::{DateTime, Duration, SecondsFormat, Utc};
+use chrono_tz::Tz;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::core::decimal::Scaled;
+use crate::core::period::{Period, Range};
+use crate::usage::ask::{Bucketing, By, Stat};
+use crate::usage::figures::Figures;
+use crate::usage::scope::{Metric, Series};
+
+/// Usage of a scope.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Usage {
+    pub scope: ScopeAnswer,
+    #[schema(value_type = Bucketing)]
+    pub bucket: String,
+    /// Start of the range: a date, or an instant where the range is in hours.
+    #[schema(example = "2026-11-01")]
+    pub from: String,
+    /// End of the range, itself not in it.
+    #[schema(example = "2026-12-01")]
+    pub to: String,
+    /// The billing time zone; null where the scope mixes several.
+    #[schema(example = "Europe/Paris")]
+    pub time_zone: Option<String>,
+    /// Every reading recorded before this instant is in the figures.
+    pub fresh_through: DateTime<Utc>,
+    pub series: Vec<SeriesAnswer>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ScopeAnswer {
+    /// `provider`, `customer`, `group` or `device`.
+    #[schema(example = "customer")]
+    pub level: &'static str,
+    #[schema(example = "acme")]
+    pub key: String,
+}
+
+/// One line of points.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SeriesAnswer {
+    #[schema(example = "energy")]
+    pub metric: String,
+    #[schema(example = "kWh")]
+    pub unit: String,
+    /// With `by=customer`: the sub-customer, or the scope's own key for its remainder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub customer: Option<String>,
+    /// With `by=group`: the group; null for what is in no group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, required = false)]
+    pub group: Option<Option<String>>,
+    /// With `by=device`: the device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// With `by=kind`: the kind of device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// The billing time zone of the series; null where it mixes several.
+    pub time_zone: Option<String>,
+    pub points: Vec<Point>,
+}
+
+/// The figures of a period. Of the statistics, those that were asked for are present; null where there is no reading
+/// to tell it from.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Point {
+    /// `2026-11-01` for a day, `2026-11` for a month, the start instant for an hour, `from/to` for a total.
+    #[schema(example = "2026-11-01")]
+    pub period: String,
+    /// Start of what the point covers; null where the series mixes time zones.
+    #[schema(example = "2026-11-01T00:00:00+01:00")]
+    pub start: Option<String>,
+    /// End of what the point covers, itself not in it; null where the series mixes time zones.
+    #[schema(example = "2026-11-02T00:00:00+01:00")]
+    pub end: Option<String>,
+    /// Sum of increments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, required = false, example = "32.330")]
+    pub sum: Option<Option<Scaled>>,
+    /// Number of readings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i64>, required = false, example = 24)]
+    pub count: Option<i64>,
+    /// Smallest value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, required = false)]
+    pub min: Option<Option<Scaled>>,
+    /// Largest value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, required = false)]
+    pub max: Option<Option<Scaled>>,
+    /// Mean of the values, rounded half to even.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, required = false)]
+    pub avg: Option<Option<Scaled>>,
+    /// Value of the earliest reading.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, required = false)]
+    pub first: Option<Option<Scaled>>,
+    /// Value of the latest reading.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, required = false)]
+    pub last: Option<Option<Scaled>>,
+    /// Distinct devices with at least one reading.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i64>, required = false)]
+    pub active_devices: Option<i64>,
+    /// Whether the period is over and readings are no longer awaited.
+    pub r#final: bool,
+}
+
+/// What decides whether a point is final.
+#[derive(Debug, Clone, Copy)]
+pub struct Freshness {
+    pub fresh_through: DateTime<Utc>,
+    pub late_horizon: Duration,
+}
+
+impl SeriesAnswer {
+    pub fn new(metric: &Metric, by: Option<By>, series: &Series, points: Vec<Point>) -> Self {
+        let label = |when| by.filter(|by| *by == when).and(series.label.clone());
+        Self {
+            metric: metric.key.clone(),
+            unit: metric.unit.clone(),
+            customer: label(By::Customer),
+            group: (by == Some(By::Group)).then(|| series.label.clone()),
+            device: label(By::Device),
+            kind: label(By::Kind),
+            time_zone: single(&series.zones),
+            points,
+        }
+    }
+}
+
+impl Point {
+    pub fn new(
+        period: &Period,
+        range: &Range,
+        zones: &[Tz],
+        stats: &[Stat],
+        figures: &Figures,
+        scale: u8,
+        freshness: Freshness,
+    ) -> Self {
+        let zone = if let [zone] = zones { Some(*zone) } else { None };
+        let (start, end) = zone.map(|zone| period.instants(range, zone)).unzip();
+        // Owners in several zones: the period is over when it is over for the last of them.
+        let over = zones.iter().map(|zone| period.instants(range, *zone).1).max();
+        let local =
+            |at: Option<DateTime<Utc>>| Some(at?.with_timezone(&zone?).to_rfc3339_opts(SecondsFormat::Secs, false));
+        let has = |stat| stats.contains(&stat);
+        let scaled = |value: Option<i64>| value.map(|units| Scaled::new(units, scale));
+        let mean = || Scaled::new(figures.value_sum, scale).divided_by(i128::from(figures.count));
+        let mean = (figures.count > 0).then(mean).or(scaled(figures.first.filter(|_| figures.count == 0)));
+        Self {
+            period: word(period, range),
+            start: local(start),
+            end: local(end),
+            sum: has(Stat::Sum).then(|| Some(Scaled::new(figures.sum, scale))),
+            count: has(Stat::Count).then_some(figures.count),
+            min: has(Stat::Min).then(|| scaled(figures.min)),
+            max: has(Stat::Max).then(|| scaled(figures.max)),
+            avg: has(Stat::Avg).then_some(mean),
+            first: has(Stat::First).then(|| scaled(figures.first)),
+            last: has(Stat::Last).then(|| scaled(figures.last)),
+            active_devices: has(Stat::ActiveDevices).then_some(figures.active_devices),
+            r#final: over.is_some_and(|over| over + freshness.late_horizon <= freshness.fresh_through),
+        }
+    }
+
+    /// A statistic as CSV writes it; empty where there is none.
+    fn cell(&self, stat: Stat) -> String {
+        let decimal = |value: Option<Option<Scaled>>| value.flatten().map(|v| v.to_string());
+        let number = |value: Option<i64>| value.map(|v| v.to_string());
+        let cell = match stat {
+            Stat::Count => number(self.count),
+            Stat::Sum => decimal(self.sum),
+            Stat::Min => decimal(self.min),
+            Stat::Max => decimal(self.max),
+            Stat::Avg => decimal(self.avg),
+            Stat::First => decimal(self.first),
+            Stat::Last => decimal(self.last),
+            Stat::ActiveDevices => number(self.active_devices),
+        };
+        cell.unwrap_or_default()
+    }
+}
+
+impl Usage {
+    /// One row per series and point; the columns of the statistics are those of any metric asked for.
+    pub fn to_csv(&self, by: Option<By>, stats: &[Stat]) -> Result<Vec<u8>, csv::Error> {
+        let mut csv = csv::Writer::from_writer(Vec::new());
+        let split = by.as_ref().map(By::as_ref);
+        let head = ["metric", "unit"].into_iter().chain(split).chain(["time_zone", "period", "start", "end"]);
+        csv.write_record(head.chain(stats.iter().map(Stat::as_ref)).chain(["final"]))?;
+        for series in &self.series {
+            let label = match by {
+                None => None,
+                Some(By::Customer) => series.customer.as_deref(),
+                Some(By::Group) => series.group.as_ref().and_then(Option::as_deref),
+                Some(By::Device) => series.device.as_deref(),
+                Some(By::Kind) => series.kind.as_deref(),
+            };
+            for point in &series.points {
+                let text = |value: &Option<String>| value.clone().unwrap_or_default();
+                let mut row = vec![series.metric.clone(), series.unit.clone()];
+                row.extend(by.map(|_| label.unwrap_or_default().to_owned()));
+                row.extend([text(&series.time_zone), point.period.clone(), text(&point.start), text(&point.end)]);
+                row.extend(stats.iter().map(|stat| point.cell(*stat)));
+                row.push(point.r#final.to_string());
+                csv.write_record(row)?;
+            }
+        }
+        csv.into_inner().map_err(|error| csv::Error::from(error.into_error()))
+    }
+}
+
+/// The name of a zone, where there is only one.
+pub fn single(zones: &[Tz]) -> Option<String> {
+    if let [zone] = zones { Some(zone.name().to_owned()) } else { None }
+}
+
+/// The ends of a range as text.
+pub fn ends(range: &Range) -> (String, String) {
+    match range {
+        Range::Days { from, to } => (from.to_string(), to.to_string()),
+        Range::Hours { from, to } => (hour(from), hour(to)),
+    }
+}
+
+fn word(period: &Period, range: &Range) -> String {
+    match period {
+        Period::Hour(at) => hour(at),
+        Period::Day(day) => day.to_string(),
+        Period::Month(day) => day.format("%Y-%m").to_string(),
+        Period::Total => {
+            let (from, to) = ends(range);
+            format!("{from}/{to}")
+        }
+    }
+}
+
+fn hour(at: &DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}

@@ -1,0 +1,370 @@
+//! What is asked: the parameters of `GET /v1/usage`, read into types that cannot be wrong.
+
+use chrono::{DateTime, FixedOffset, NaiveDate, TimeDelta, Utc};
+use chrono_tz::Tz;
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::core::entity::Ref;
+use crate::core::instant;
+use crate::core::period::{self, Bucket, Range};
+use crate::http::problem::{Code, Problem, Result};
+
+/// Most metrics in one call.
+const MAX_METRICS: usize = 50;
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct Parameters {
+    /// Keys or ids of one or more metrics, comma-separated.
+    #[param(example = "energy")]
+    metric: String,
+    /// `provider`, `customer:<key>` (with all its sub-customers), `group:<key>` or `device:<key>`.
+    #[param(default = "provider", example = "customer:acme")]
+    scope: Option<String>,
+    /// `true`: the customer of the scope alone, without its sub-customers.
+    #[param(value_type = Option<bool>, default = false)]
+    own: Option<String>,
+    /// How to split: `customer` (the scope's direct sub-customers, each with its subtree, and the scope's own
+    /// remainder), `group`, `device` or `kind` (of device). Left out: one series per metric.
+    #[param(value_type = Option<By>)]
+    by: Option<String>,
+    /// What one point covers.
+    #[param(value_type = Bucketing)]
+    bucket: String,
+    /// Start of the range: a date (`2026-11-01`, local midnight of the scope), or an RFC 3339 time on a UTC hour or on
+    /// local midnight.
+    #[param(example = "2026-11-01")]
+    from: String,
+    /// End of the range, itself not in it; as `from`.
+    #[param(example = "2026-12-01")]
+    to: String,
+    /// Statistics, comma-separated: `count`, `sum`, `min`, `max`, `avg`, `first`, `last`, `active_devices`.
+    /// Left out: `sum,count` for delta and register, `avg,min,max,last` for gauge.
+    #[param(example = "sum,count")]
+    stats: Option<String>,
+    /// What stands for a period without readings: nothing, zeros (sum, count and active devices), or the last value
+    /// before it.
+    #[param(value_type = Option<Filling>, default = "none")]
+    fill: Option<String>,
+}
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($variant:ident = $word:literal),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
+        #[schema(rename_all = "snake_case")]
+        pub enum $name { $($variant),* }
+
+        impl $name {
+            fn read(parameter: &str, text: &str) -> Result<Self> {
+                match text {
+                    $($word => Ok(Self::$variant),)*
+                    _ => Err(Problem::parameter(parameter, format!("{text:?} is not one of {}", [$($word),*].join(", ")))),
+                }
+            }
+
+        }
+
+        /// The word that callers use.
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                match self { $(Self::$variant => $word),* }
+            }
+        }
+    };
+}
+
+words! {
+    /// What series are split by.
+    By { Customer = "customer", Group = "group", Device = "device", Kind = "kind" }
+}
+words! {
+    /// What one point covers.
+    Bucketing { Hour = "hour", Day = "day", Month = "month", Total = "total" }
+}
+words! {
+    /// What stands for a period without readings.
+    Filling { None = "none", Zero = "zero", Previous = "previous" }
+}
+words! {
+    /// A statistic of a point.
+    Stat {
+        Count = "count", Sum = "sum", Min = "min", Max = "max", Avg = "avg", First = "first", Last = "last",
+        ActiveDevices = "active_devices",
+    }
+}
+
+impl From<Bucketing> for Bucket {
+    fn from(word: Bucketing) -> Self {
+        match word {
+            Bucketing::Hour => Self::Hour,
+            Bucketing::Day => Self::Day,
+            Bucketing::Month => Self::Month,
+            Bucketing::Total => Self::Total,
+        }
+    }
+}
+
+/// Whose usage is asked, as the caller names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScopeName {
+    Provider,
+    Customer { name: Ref, own: bool },
+    Group(Ref),
+    Device(Ref),
+}
+
+/// An end of the range as it was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bound {
+    Day(NaiveDate),
+    Instant(DateTime<FixedOffset>),
+}
+
+/// A question that makes sense in itself; whether its entities exist is seen later.
+#[derive(Debug)]
+pub struct Ask {
+    pub metrics: Vec<Ref>,
+    pub scope: ScopeName,
+    pub by: Option<By>,
+    pub bucket: Bucketing,
+    pub stats: Option<Vec<Stat>>,
+    pub fill: Filling,
+    from: Bound,
+    to: Bound,
+}
+
+impl Parameters {
+    pub fn read(self) -> Result<Ask> {
+        let scope = read_scope(self.scope.as_deref().unwrap_or("provider"), self.own.as_deref())?;
+        let by = self.by.as_deref().map(|text| By::read("by", text)).transpose()?;
+        if let Some(by) = by {
+            check_split(&scope, by)?;
+        }
+        Ok(Ask {
+            metrics: read_metrics(&self.metric)?,
+            scope,
+            by,
+            bucket: Bucketing::read("bucket", &self.bucket)?,
+            stats: self.stats.as_deref().map(read_stats).transpose()?,
+            fill: Filling::read("fill", self.fill.as_deref().unwrap_or("none"))?,
+            from: read_bound("from", &self.from)?,
+            to: read_bound("to", &self.to)?,
+        })
+    }
+}
+
+impl Ask {
+    /// The range, for owners in these zones. Days are each owner's own. An instant must be the start of a UTC hour, for
+    /// buckets of hours and totals, or local midnight.
+    pub fn range(&self, zones: &[Tz]) -> Result<Range> {
+        let days = (as_day("from", self.from, zones), as_day("to", self.to, zones));
+        let range = match (days, self.bucket.into()) {
+            ((Ok(from), Ok(to)), _) => Range::Days { from, to },
+            ((Err(problem), _) | (_, Err(problem)), Bucket::Day | Bucket::Month) => return Err(problem),
+            (_, Bucket::Hour | Bucket::Total) => {
+                Range::Hours { from: as_hour("from", self.from, zones)?, to: as_hour("to", self.to, zones)? }
+            }
+        };
+        let forward = match range {
+            Range::Days { from, to } => from < to,
+            Range::Hours { from, to } => from < to,
+        };
+        if forward { Ok(range) } else { Err(Problem::parameter("to", "must be after from")) }
+    }
+}
+
+fn read_metrics(text: &str) -> Result<Vec<Ref>> {
+    let mut metrics: Vec<Ref> = Vec::new();
+    for name in text.split(',') {
+        let metric = name.parse().map_err(|why| Problem::parameter("metric", format!("{name:?}: {why}")))?;
+        if !metrics.contains(&metric) {
+            metrics.push(metric);
+        }
+    }
+    if metrics.len() > MAX_METRICS {
+        return Err(Problem::parameter("metric", format!("at most {MAX_METRICS} metrics in one call")));
+    }
+    Ok(metrics)
+}
+
+fn read_stats(text: &str) -> Result<Vec<Stat>> {
+    let mut stats = Vec::new();
+    for word in text.split(',') {
+        let stat = Stat::read("stats", word)?;
+        if !stats.contains(&stat) {
+            stats.push(stat);
+        }
+    }
+    Ok(stats)
+}
+
+fn read_scope(text: &str, own: Option<&str>) -> Result<ScopeName> {
+    let own = match own {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(_) => return Err(Problem::parameter("own", "true or false")),
+    };
+    let named = |name: &str| name.parse::<Ref>().map_err(|why| Problem::parameter("scope", format!("{name:?}: {why}")));
+    // The first colon ends the level: keys may have colons of their own.
+    let scope = match text.split_once(':') {
+        None if text == "provider" => ScopeName::Provider,
+        Some(("customer", name)) => ScopeName::Customer { name: named(name)?, own },
+        Some(("group", name)) => ScopeName::Group(named(name)?),
+        Some(("device", name)) => ScopeName::Device(named(name)?),
+        _ => {
+            let forms = "provider, customer:<key>, group:<key> or device:<key>";
+            return Err(Problem::parameter("scope", format!("{text:?} is not {forms}")));
+        }
+    };
+    match scope {
+        ScopeName::Customer { .. } => Ok(scope),
+        _ if own => Err(Problem::parameter("own", "only a customer's scope has sub-customers to leave out")),
+        _ => Ok(scope),
+    }
+}
+
+fn check_split(scope: &ScopeName, by: By) -> Result<()> {
+    let fits = match scope {
+        ScopeName::Provider | ScopeName::Customer { .. } => true,
+        ScopeName::Group(_) => matches!(by, By::Device | By::Kind),
+        ScopeName::Device(_) => false,
+    };
+    if fits {
+        Ok(())
+    } else {
+        Err(Problem::parameter(
+            "by",
+            format!("this scope cannot be split by {}; take a wider scope or leave it out", by.as_ref()),
+        ))
+    }
+}
+
+fn read_bound(parameter: &str, text: &str) -> Result<Bound> {
+    if let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+        let known = instant::YEARS.contains(&chrono::Datelike::year(&day));
+        return if known {
+            Ok(Bound::Day(day))
+        } else {
+            Err(Problem::parameter(parameter, instant::BadInstant::OutOfRange.to_string()))
+        };
+    }
+    let at = instant::parse_with_offset(text).map(Bound::Instant);
+    at.map_err(|why| Problem::parameter(parameter, format!("{text:?}: {why}; or a date such as 2026-11-01")))
+}
+
+/// The day that a bound starts. Where owners are in several zones, the midnight that was written counts.
+fn as_day(parameter: &str, bound: Bound, zones: &[Tz]) -> Result<NaiveDate> {
+    let at = match bound {
+        Bound::Day(day) => return Ok(day),
+        Bound::Instant(at) => at,
+    };
+    let local = match zones {
+        [zone] => at.with_timezone(zone).naive_local(),
+        _ => at.naive_local(),
+    };
+    let is_midnight = match zones {
+        [zone] => period::day_start(local.date(), *zone) == at,
+        _ => local.time() == chrono::NaiveTime::MIN,
+    };
+    if is_midnight {
+        return Ok(local.date());
+    }
+    let place = zones.first().filter(|_| zones.len() == 1).map_or("its zone", |zone| zone.name());
+    Err(Problem::parameter(parameter, format!("{at} is not midnight in {place}; send a date such as {}", local.date())))
+}
+
+fn as_hour(parameter: &str, bound: Bound, zones: &[Tz]) -> Result<DateTime<Utc>> {
+    let at = match (bound, zones) {
+        (Bound::Instant(at), _) => at.to_utc(),
+        (Bound::Day(day), [zone]) => period::day_start(day, *zone),
+        (Bound::Day(_), _) => {
+            return Err(Problem::parameter(
+                parameter,
+                "a date here needs a date at the other end too: the scope has several time zones",
+            ));
+        }
+    };
+    if at.timestamp() % TimeDelta::hours(1).num_seconds() == 0 && at.timestamp_subsec_nanos() == 0 {
+        Ok(at)
+    } else {
+        Err(Problem::parameter(
+            parameter,
+            format!("{at} is not the start of a UTC hour; send one, or dates at both ends"),
+        ))
+    }
+}
+
+/// The statistics of a metric: those asked for, or the usual ones of its kind.
+pub fn stats_for(kind: &str, metric: &str, asked: Option<&[Stat]>) -> Result<Vec<Stat>> {
+    let Some(asked) = asked else {
+        return Ok(match kind {
+            "gauge" => vec![Stat::Avg, Stat::Min, Stat::Max, Stat::Last],
+            _ => vec![Stat::Sum, Stat::Count],
+        });
+    };
+    let why = asked.iter().find_map(|stat| match (kind, stat) {
+        ("gauge", Stat::Sum) => Some("a gauge is a level: levels do not add up; ask for avg"),
+        ("register", Stat::Avg) => Some("a register is a running total: its average means nothing; ask for sum"),
+        _ => None,
+    });
+    match why {
+        Some(why) => Err(Problem::new(Code::MeaninglessStatistic, format!("metric {metric}: {why}")).at(
+            "stats",
+            "meaningless_statistic",
+            why,
+        )),
+        None => Ok(asked.to_vec()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(from: &str, to: &str, bucket: &str) -> Ask {
+        let parameters = Parameters {
+            metric: "energy".into(),
+            scope: None,
+            own: None,
+            by: None,
+            bucket: bucket.into(),
+            from: from.into(),
+            to: to.into(),
+            stats: None,
+            fill: None,
+        };
+        parameters.read().unwrap()
+    }
+
+    #[test]
+    fn local_midnight_is_a_day() {
+        let range = ask("2026-11-01T00:00:00+01:00", "2026-11-02", "day").range(&[Tz::Europe__Paris]).unwrap();
+        let days = Range::Days { from: "2026-11-01".parse().unwrap(), to: "2026-11-02".parse().unwrap() };
+        assert_eq!(range, days);
+        assert!(ask("2026-11-01T00:00:00Z", "2026-11-02", "day").range(&[Tz::Europe__Paris]).is_err());
+        assert_eq!(ask("2026-11-01T00:00:00Z", "2026-11-02", "day").range(&[Tz::Europe__Paris, Tz::UTC]), Ok(days));
+    }
+
+    #[test]
+    fn hours_need_not_be_days() {
+        let range =
+            ask("2026-11-01T06:00:00Z", "2026-11-01T09:00:00+01:00", "hour").range(&[Tz::Europe__Paris]).unwrap();
+        let hours =
+            Range::Hours { from: "2026-11-01T06:00:00Z".parse().unwrap(), to: "2026-11-01T08:00:00Z".parse().unwrap() };
+        assert_eq!(range, hours);
+        assert!(ask("2026-11-01T06:30:00Z", "2026-11-02T00:00:00Z", "hour").range(&[Tz::UTC]).is_err());
+        assert!(ask("2026-11-02", "2026-11-02", "day").range(&[Tz::UTC]).is_err());
+    }
+
+    #[test]
+    fn a_scope_is_a_level_and_a_name() {
+        assert_eq!(read_scope("provider", None), Ok(ScopeName::Provider));
+        assert!(matches!(read_scope("customer:a:b", Some("true")), Ok(ScopeName::Customer { own: true, .. })));
+        for (scope, own) in [("customer", None), ("customer:", None), ("team:a", None), ("group:a", Some("true"))] {
+            assert!(read_scope(scope, own).is_err(), "{scope}");
+        }
+    }
+}

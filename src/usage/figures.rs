@@ -1,0 +1,312 @@
+//! Figures from the rollups: which rollup answers, and the statement for it.
+//!
+//! A statistic is only combined where that is legal: sums and counts add up, a minimum is one of minima, the first is
+//! the one of the earliest; active devices are counted as distinct devices over the channels, never added.
+
+use chrono::{DateTime, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use sqlx::postgres::PgArguments;
+use sqlx::{AssertSqlSafe, PgConnection, Postgres};
+
+use crate::core::period::{self, Bucket, Period, Range};
+use crate::http::problem::{Problem, Result};
+use crate::usage::scope::{ChannelFilter, ChannelLabel, MAX_POINTS, Owner, Source, too_many};
+
+/// The figures of one metric, series and period; values are scaled.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Figures {
+    pub count: i64,
+    /// Sum of increments.
+    pub sum: i128,
+    /// Sum of values, for the average.
+    pub value_sum: i128,
+    pub min: Option<i64>,
+    pub max: Option<i64>,
+    pub first: Option<i64>,
+    pub last: Option<i64>,
+    pub active_devices: i64,
+}
+
+/// Where a point belongs.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Place {
+    pub metric_id: i32,
+    pub label: Option<String>,
+}
+
+#[derive(sqlx::FromRow)]
+struct StatsRow {
+    #[sqlx(flatten)]
+    at: At,
+    count: i64,
+    increment_sum: String,
+    value_sum: String,
+    value_min: i64,
+    value_max: i64,
+    first_value: i64,
+    last_value: i64,
+}
+
+#[derive(sqlx::FromRow)]
+struct At {
+    metric_id: i32,
+    label: Option<String>,
+    period: NaiveDateTime,
+}
+
+/// Which of the rollups' three widths answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Width {
+    Hourly,
+    Daily,
+    Monthly,
+}
+
+const STATS: &str = "sum(r.count)::bigint AS count, sum(r.increment_sum)::text AS increment_sum, \
+    sum(r.value_sum)::text AS value_sum, min(r.value_min) AS value_min, max(r.value_max) AS value_max, \
+    first(r.first_value, r.first_ts) AS first_value, last(r.last_value, r.last_ts) AS last_value";
+
+const ACTIVE_DEVICES: &str = "count(DISTINCT c.device_id) AS active_devices";
+
+/// One question to the rollups: some metrics, a range, a bucket.
+#[derive(Debug)]
+pub struct Query<'a> {
+    pub metric_ids: &'a [i32],
+    pub range: &'a Range,
+    pub bucket: Bucket,
+}
+
+impl Query<'_> {
+    /// Count, sums, extremes, first and last.
+    pub async fn stats(&self, db: &mut PgConnection, source: &Source) -> Result<Vec<(Place, Period, Figures)>> {
+        let rows: Vec<StatsRow> = self.bind(&self.statement(source, STATS), source).fetch_all(db).await?;
+        if rows.len() > MAX_POINTS {
+            return Err(too_many());
+        }
+        rows.into_iter()
+            .map(|row| {
+                let figures = Figures {
+                    count: row.count,
+                    sum: integer(&row.increment_sum)?,
+                    value_sum: integer(&row.value_sum)?,
+                    min: Some(row.value_min),
+                    max: Some(row.value_max),
+                    first: Some(row.first_value),
+                    last: Some(row.last_value),
+                    active_devices: 0,
+                };
+                let period = self.period(row.at.period);
+                Ok((row.at.into(), period, figures))
+            })
+            .collect()
+    }
+
+    /// Distinct devices with at least one reading.
+    pub async fn active_devices(&self, db: &mut PgConnection, source: &Source) -> Result<Vec<(Place, Period, i64)>> {
+        #[derive(sqlx::FromRow)]
+        struct Row {
+            #[sqlx(flatten)]
+            at: At,
+            active_devices: i64,
+        }
+        let sql = self.channel_statement(source, ACTIVE_DEVICES);
+        let rows: Vec<Row> = self.bind(&sql, source).fetch_all(db).await?;
+        let place = |row: Row| {
+            let (period, count) = (self.period(row.at.period), row.active_devices);
+            (row.at.into(), period, count)
+        };
+        Ok(rows.into_iter().map(place).collect())
+    }
+
+    /// The last values before the range.
+    pub async fn before(&self, db: &mut PgConnection, source: &Source) -> Result<Vec<(Place, i64)>> {
+        #[derive(sqlx::FromRow)]
+        struct Row {
+            metric_id: i32,
+            label: Option<String>,
+            last_value: i64,
+        }
+        // Days are enough for days and months; a range in hours needs the hours before it.
+        let width = if matches!(self.range, Range::Hours { .. }) { Width::Hourly } else { Width::Daily };
+        let (until, first_day) = match self.range {
+            Range::Days { from, .. } => (midnight(*from + Days::new(1)), Some(*from)),
+            Range::Hours { from, .. } => (*from, None),
+        };
+        let sql = match source {
+            Source::Owners { owner, .. } => include_str!("../../sql/usage/owners_before.sql")
+                .replace("{rollup}", &format!("{}_{}", owner.word(), width.word()))
+                .replace("{owner}", owner.column()),
+            Source::Channels { label, .. } => include_str!("../../sql/usage/channels_before.sql")
+                .replace("{rollup}", &format!("channel_{}", width.word()))
+                .replace("{label}", label.expression()),
+        };
+        let sql = sql.replace("{day}", width.day());
+        let query = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(self.metric_ids)
+            .bind(until)
+            .bind(first_day)
+            .bind(MAX_POINTS as i64 + 1);
+        let query = match source {
+            Source::Owners { ids, labels, .. } => query.bind(ids).bind(labels),
+            Source::Channels { filter, .. } => query.bind(&filter.customers).bind(filter.group).bind(filter.device),
+        };
+        let rows: Vec<Row> = query.fetch_all(db).await?;
+        let place = |row: Row| (Place { metric_id: row.metric_id, label: row.label }, row.last_value);
+        Ok(rows.into_iter().map(place).collect())
+    }
+
+    fn statement(&self, source: &Source, figures: &str) -> String {
+        match source {
+            Source::Owners { owner, .. } => {
+                let rollup = format!("{}_{}", owner.word(), self.width().word());
+                let sql = include_str!("../../sql/usage/owners.sql").replace("{owner}", owner.column());
+                self.complete(sql, &rollup, figures)
+            }
+            Source::Channels { .. } => self.channel_statement(source, figures),
+        }
+    }
+
+    fn channel_statement(&self, source: &Source, figures: &str) -> String {
+        let (label, join) = match source {
+            Source::Owners { owner: Owner::Provider, .. } => ("NULL::text", ""),
+            Source::Owners { owner: Owner::Customer, .. } => ("s.label", OWNERS_OF_CUSTOMERS),
+            Source::Owners { owner: Owner::Group, .. } => ("s.label", OWNERS_OF_GROUPS),
+            Source::Channels { label, .. } => (label.expression(), ""),
+        };
+        let sql = include_str!("../../sql/usage/channels.sql").replace("{label}", label).replace("{join}", join);
+        self.complete(sql, &format!("channel_{}", self.width().word()), figures)
+    }
+
+    fn complete(&self, sql: String, rollup: &str, figures: &str) -> String {
+        let day = self.width().day();
+        let period = match self.bucket {
+            Bucket::Hour => "r.bucket AT TIME ZONE 'UTC'",
+            Bucket::Day => "r.billing_day::timestamp",
+            Bucket::Month if self.width() == Width::Monthly => "r.billing_month::timestamp",
+            Bucket::Month => "date_trunc('month', r.billing_day::timestamp)",
+            Bucket::Total => "timestamp '1970-01-01'",
+        };
+        sql.replace("{rollup}", rollup).replace("{day}", day).replace("{period}", period).replace("{figures}", figures)
+    }
+
+    /// The narrowest rollup that is needed: a month only answers for itself whole.
+    fn width(&self) -> Width {
+        match (self.bucket, self.range) {
+            (Bucket::Hour, _) | (_, Range::Hours { .. }) => Width::Hourly,
+            (Bucket::Month | Bucket::Total, range) if range.is_whole_months() => Width::Monthly,
+            _ => Width::Daily,
+        }
+    }
+
+    fn bind<'q, T>(&self, sql: &str, source: &'q Source) -> sqlx::query::QueryAs<'q, Postgres, T, PgArguments>
+    where
+        T: for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>,
+    {
+        let (from, to) = self.buckets();
+        let (first, end) = match self.range {
+            Range::Days { from, to } => (Some(*from), Some(*to)),
+            Range::Hours { .. } => (None, None),
+        };
+        let (ids, labels, filter) = match source {
+            Source::Owners { ids, labels, .. } => (Some(ids), Some(labels), None),
+            Source::Channels { filter, .. } => (None, None, Some(filter)),
+        };
+        sqlx::query_as(AssertSqlSafe(sql.to_owned()))
+            .bind(self.metric_ids.to_vec())
+            .bind(from)
+            .bind(to)
+            .bind(first)
+            .bind(end)
+            .bind(ids)
+            .bind(labels)
+            .bind(MAX_POINTS as i64 + 1)
+            .bind(filter.and_then(|f: &ChannelFilter| f.customers.as_ref()))
+            .bind(filter.and_then(|f| f.group))
+            .bind(filter.and_then(|f| f.device))
+    }
+
+    /// Bounds on the UTC buckets: with days, one bucket more on each side, since local days reach into them.
+    fn buckets(&self) -> (DateTime<Utc>, DateTime<Utc>) {
+        match (self.range, self.width()) {
+            (Range::Hours { from, to }, _) => (*from, *to),
+            (Range::Days { from, to }, Width::Monthly) => {
+                (midnight(period::month_of(*from) - Months::new(1)), midnight(*to + Months::new(1)))
+            }
+            (Range::Days { from, to }, _) => (midnight(*from - Days::new(1)), midnight(*to + Days::new(1))),
+        }
+    }
+
+    fn period(&self, at: NaiveDateTime) -> Period {
+        match self.bucket {
+            Bucket::Hour => Period::Hour(at.and_utc()),
+            Bucket::Day => Period::Day(at.date()),
+            Bucket::Month => Period::Month(at.date()),
+            Bucket::Total => Period::Total,
+        }
+    }
+}
+
+const OWNERS_OF_CUSTOMERS: &str =
+    "JOIN unnest($6::integer[], $7::text[]) AS s (owner_id, label) ON s.owner_id = r.customer_id";
+const OWNERS_OF_GROUPS: &str =
+    "JOIN unnest($6::integer[], $7::text[]) AS s (owner_id, label) ON s.owner_id = r.group_id";
+
+impl Owner {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Provider => "provider",
+            Self::Customer => "customer",
+            Self::Group => "group",
+        }
+    }
+
+    fn column(self) -> &'static str {
+        match self {
+            Self::Provider => "provider_id",
+            Self::Customer => "customer_id",
+            Self::Group => "group_id",
+        }
+    }
+}
+
+impl ChannelLabel {
+    fn expression(self) -> &'static str {
+        match self {
+            Self::None => "NULL::text",
+            Self::Device => "d.key::text",
+            Self::Kind => "d.kind",
+        }
+    }
+}
+
+impl Width {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Hourly => "hourly",
+            Self::Daily => "daily",
+            Self::Monthly => "monthly",
+        }
+    }
+
+    fn day(self) -> &'static str {
+        match self {
+            Self::Hourly | Self::Daily => "billing_day",
+            Self::Monthly => "billing_month",
+        }
+    }
+}
+
+impl From<At> for Place {
+    fn from(at: At) -> Self {
+        Self { metric_id: at.metric_id, label: at.label }
+    }
+}
+
+/// A local day lies within the UTC day of its date and its two neighbours.
+fn midnight(day: NaiveDate) -> DateTime<Utc> {
+    day.and_time(NaiveTime::MIN).and_utc()
+}
+
+/// Sums come as text: they may be wider than 64 bits.
+fn integer(text: &str) -> Result<i128> {
+    text.parse().map_err(|_| Problem::internal(format!("a sum beyond 128 bits: {text}")))
+}

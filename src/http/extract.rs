@@ -54,9 +54,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
             .map(|(name, value)| (name, value.into()))
             .collect();
         serde_path_to_error::deserialize(serde_json::Value::Object(own)).map(Self).map_err(|error| {
-            let name = error.path().to_string();
-            let why = error.inner().to_string();
-            if name == "." { Problem::new(Code::InvalidParameter, why) } else { Problem::parameter(&name, why) }
+            let (path, why) = (error.path().to_string(), error.inner().to_string());
+            Problem::parameter(named_field(&why).unwrap_or(&path), why.as_str())
         })
     }
 }
@@ -122,11 +121,21 @@ fn decode(text: &str) -> Result<String> {
     Ok(decoded.into_owned())
 }
 
+/// The field that serde says is missing or unknown; its path only leads to what the field would be in.
+fn named_field(why: &str) -> Option<&str> {
+    let rest = why.strip_prefix("missing field `").or_else(|| why.strip_prefix("unknown field `"))?;
+    rest.split('`').next()
+}
+
 fn body_problem(error: serde_path_to_error::Error<serde_json::Error>) -> Problem {
-    let pointer = pointer(error.path());
+    let mut pointer = pointer(error.path());
     let inner = error.into_inner();
     if inner.is_data() {
-        Problem::field(&pointer, inner.to_string())
+        let why = inner.to_string();
+        if why.starts_with("missing field") {
+            pointer.extend(named_field(&why).map(|name| format!("/{name}")));
+        }
+        Problem::field(&pointer, why)
     } else {
         Problem::new(Code::UnreadableBody, inner.to_string())
     }

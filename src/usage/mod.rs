@@ -18,9 +18,10 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::core::period::{Period, Range};
+use crate::http::accept;
 use crate::http::access::{Reader, Tenant};
 use crate::http::extract::Query;
-use crate::http::problem::{Code, Problem, ProblemBody, Result};
+use crate::http::problem::{Problem, ProblemBody, Result};
 use crate::rollup;
 use answer::{Freshness, Point, ScopeAnswer, SeriesAnswer, Usage};
 use ask::{Ask, Filling, Parameters, Stat};
@@ -49,7 +50,7 @@ async fn usage(
     headers: HeaderMap,
     Query(parameters): Query<Parameters>,
 ) -> Result<Response> {
-    let csv = wants_csv(&headers)?;
+    let format = accept::preferred(&headers, &["application/json", "text/csv"])?;
     let ask = parameters.read()?;
     let mut db = app.query.acquire().await?;
     let horizon = rollup::horizon(&mut db).await?;
@@ -57,7 +58,7 @@ async fn usage(
     let mut snapshot = db.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
     let (usage, stats) = answer(&mut snapshot, &app, &tenant, &ask, horizon).await?;
     snapshot.commit().await?;
-    if !csv {
+    if format == "application/json" {
         return Ok(Json(usage).into_response());
     }
     let body = usage.to_csv(ask.by, &stats).map_err(Problem::internal)?;
@@ -184,17 +185,4 @@ impl Table<'_> {
 fn gap(fill: Filling, last: Option<i64>) -> Figures {
     let level = last.filter(|_| fill == Filling::Previous);
     Figures { min: level, max: level, first: level, last: level, ..Figures::default() }
-}
-
-/// JSON unless the caller prefers CSV.
-fn wants_csv(headers: &HeaderMap) -> Result<bool> {
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("*/*");
-    for part in accept.split(',') {
-        match part.split(';').next().unwrap_or_default().trim() {
-            "text/csv" => return Ok(true),
-            "application/json" | "application/*" | "*/*" | "" => return Ok(false),
-            _ => {}
-        }
-    }
-    Err(Problem::new(Code::NotAcceptable, "this operation answers application/json or text/csv"))
 }

@@ -34,8 +34,17 @@ enum Receipts {
     All,
 }
 
+/// Readings, bare or under a name.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "documents the body, which is read reading by reading")]
+enum SentBody {
+    Bare(Vec<SentReading>),
+    Named { readings: Vec<SentReading> },
+}
+
 /// A reading as it is sent.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[schema(title = "Reading", example = json!({"device": "meter-17", "metric": "energy", "at": "2026-11-01T00:15:00+01:00",
     "value": "32.330", "id": "evt-8812", "dimensions": {"tariff": "peak"}}))]
 #[expect(dead_code, reason = "documents the body, which is read reading by reading")]
@@ -80,7 +89,7 @@ enum DecimalInput {
 /// `device_unassigned`. Of `conflict`: `value_differs`, `id_differs`.
 #[utoipa::path(post, path = "/v1/readings", tag = "Readings", params(PostParameters),
     request_body(description = "Readings", content(
-        (Vec<SentReading> = "application/json"),
+        (SentBody = "application/json"),
         (String = "application/x-ndjson", example = "{\"device\":\"meter-17\",\"metric\":\"energy\",\"at\":\"2026-11-01T00:15:00Z\",\"value\":1.5}\n"),
         (String = "text/csv", example = "device,metric,at,value\nmeter-17,energy,2026-11-01T00:15:00Z,1.5\n"))),
     responses((status = 200, description = "The body could be read; a verdict for each reading", body = Receipt)))]

@@ -110,10 +110,15 @@ impl Fields<'_> {
             metric: field::metric(&string(metric, "metric", Code::InvalidMetric)?)?,
             at: field::at(&string(at, "at", Code::InvalidTime)?, now)?,
             value: field::value(&number_or_string(value)?)?,
-            id: self.id.map(|id| field::id(&string(id, "id", Code::InvalidId)?)).transpose()?,
-            dimensions: self.dimensions.map(dimensions).transpose()?.unwrap_or_default(),
+            id: given(self.id).map(|id| field::id(&string(id, "id", Code::InvalidId)?)).transpose()?,
+            dimensions: given(self.dimensions).map(dimensions).transpose()?.unwrap_or_default(),
         })
     }
+}
+
+/// An optional field that is null is not there.
+fn given(field: Option<&RawValue>) -> Option<&RawValue> {
+    field.filter(|raw| raw.get() != "null")
 }
 
 fn string<'a>(raw: &'a RawValue, name: &str, code: Code) -> Result<Cow<'a, str>, Reason> {

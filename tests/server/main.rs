@@ -4,6 +4,7 @@
 mod binary;
 mod command;
 mod customers;
+mod demo;
 mod devices;
 mod durability;
 mod embedded;
@@ -129,6 +130,11 @@ fn main() -> ExitCode {
             each_trouble_is_explained_and_harms_no_neighbour,
             providers_do_not_see_each_other,
             values_are_exact_to_the_scale,
+        }),
+        harness::topic!(demo::{
+            every_figure_of_a_fleet_is_right,
+            a_demo_runs_once_and_again_and_goes_on_from_where_it_was,
+            a_wrong_figure_is_said_loudly,
         }),
         harness::topic!(fleet::{
             what_a_fleet_sends_is_stored_once_under_its_owner_and_day,

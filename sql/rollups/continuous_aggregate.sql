@@ -3,4 +3,4 @@ WITH (timescaledb.continuous, timescaledb.materialized_only = false, timescaledb
 AS {select}
 WITH NO DATA;
 SELECT set_chunk_time_interval('{name}', interval '{chunk}');
-CREATE INDEX {name}_key ON {name} ({keys}, bucket, {billing});
+CREATE INDEX {name}_key ON {name} ({index});

@@ -13,4 +13,4 @@ CREATE TABLE {name} (
     last_value bigint NOT NULL
 );
 SELECT create_hypertable('{name}', by_range('bucket', interval '{chunk}'), create_default_indexes => false);
-CREATE UNIQUE INDEX {name}_key ON {name} ({keys}, bucket, {billing});
+CREATE UNIQUE INDEX {name}_key ON {name} ({index});

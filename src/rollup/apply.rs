@@ -122,7 +122,7 @@ fn named(template: &str, rollup: &Rollup) -> String {
     template
         .replace("{name}", &rollup.name)
         .replace("{billing}", rollup.billing())
-        .replace("{keys}", &rollup.key_columns())
+        .replace("{index}", &rollup.index_columns())
         .replace("{chunk}", rollup.period.chunk())
 }
 

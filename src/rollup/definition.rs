@@ -228,8 +228,13 @@ impl Rollup {
         if self.period == Period::Month { "billing_month" } else { "billing_day" }
     }
 
-    pub fn key_columns(&self) -> String {
-        self.keys.iter().map(|key| key.column).collect::<Vec<_>>().join(", ")
+    /// What identifies a row, in the order of its index: a time range of one channel, or of one metric of an owner, is
+    /// then one range of the index.
+    pub fn index_columns(&self) -> String {
+        let mut columns: Vec<_> = self.keys.iter().map(|key| key.column).collect();
+        columns.insert(if self.subject == "channel" { 1 } else { 2 }, "bucket");
+        columns.push(self.billing());
+        columns.join(", ")
     }
 
     /// Its defining SELECT over the source `s`. A refresher narrows it to what changed with a further join

@@ -158,6 +158,11 @@ impl TestApp {
         self.options.connect().await.expect("the test's database")
     }
 
+    /// Another database on the same cluster, with nothing in it.
+    pub async fn empty_database(&self) -> PgConnectOptions {
+        fresh_database(&self.options).await
+    }
+
     /// Brings the rollups up to all that is committed.
     pub async fn settle(&self) {
         let mut db = self.db().await;

@@ -17,6 +17,7 @@ mod isolation;
 mod meter_usage;
 mod meters;
 mod metrics;
+mod migrations;
 mod moves;
 mod providers;
 mod raw_readings;
@@ -26,6 +27,7 @@ mod reading_troubles;
 mod readings;
 mod registers;
 mod rollups;
+mod schema;
 mod stored;
 mod time_zones;
 mod trees;
@@ -195,6 +197,15 @@ fn main() -> ExitCode {
             a_database_can_change_its_edition,
             dropping_old_readings_keeps_their_figures,
             a_month_of_one_device_is_read_from_few_chunks,
+        }),
+        harness::topic!(schema::{
+            the_schema_is_as_committed,
+            everything_has_a_comment,
+            constraints_have_chosen_names,
+        }),
+        harness::topic!(migrations::{
+            every_migration_keeps_the_data_of_the_version_before,
+            a_database_of_a_later_version_is_left_alone,
         }),
         harness::topic!(usage::{
             a_customer_counts_with_its_subtree_and_splits_into_sub_customers,

@@ -2,7 +2,7 @@
 
 pub mod catalog;
 pub mod freshness;
-mod naive;
+pub mod naive;
 pub mod refreshing;
 
 use chrono::{DateTime, TimeDelta, Utc};

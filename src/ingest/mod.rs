@@ -1,7 +1,7 @@
 //! Readings in: decode, resolve, store; a verdict for each reading.
 //!
 //! - [`body`]: a request's body becomes readings ([`crate::core::reading`] says how)
-//! - [`resolve`]: keys become channels and owners
+//! - [`resolve`], [`known`]: keys become metrics, devices, owners and billing days, from what the registry says
 //! - [`channels`]: each (device, metric, dimensions) is a channel, made when its first reading comes
 //! - [`store`]: one transaction; what was new, what was there, what differs
 //! - [`registers`], [`neighbours`]: increments of meters' running totals, from the readings around them
@@ -11,6 +11,7 @@
 
 mod body;
 mod channels;
+mod known;
 mod neighbours;
 mod post;
 mod raw;

@@ -4,8 +4,9 @@
 use sqlx::PgConnection;
 
 use crate::core::reading::register::Level;
+use crate::ingest::known::Kind;
 use crate::ingest::neighbours::{Around, Stored, around};
-use crate::ingest::resolve::{Kind, Row};
+use crate::ingest::resolve::Row;
 use crate::ingest::store::Identity;
 
 /// Fills in the increments of the registers among rows sorted by identity, and mends those of the stored readings that

@@ -6,7 +6,6 @@ mod stream;
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
-use chrono::TimeZone;
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use chrono_tz::Tz;
 use serde::Deserialize;
@@ -17,7 +16,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::core::entity::Ref;
-use crate::core::instant;
+use crate::core::{instant, period};
 use crate::http::accept;
 use crate::http::access::Reader;
 use crate::http::extract::{PathRef, Query};
@@ -131,12 +130,7 @@ async fn metric(db: &mut PgConnection, provider_id: i32, text: &str) -> Result<i
 
 fn instant_or_day(name: &str, text: &str, zone: Tz) -> Result<DateTime<Utc>> {
     match text.parse::<NaiveDate>() {
-        Ok(day) if instant::YEARS.contains(&day.year()) => Ok(day_start(day, zone)),
+        Ok(day) if instant::YEARS.contains(&day.year()) => Ok(period::day_start(day, zone)),
         _ => instant::parse(text).map_err(|why| Problem::parameter(name, format!("{text:?}: {why}, or a day"))),
     }
-}
-
-fn day_start(day: NaiveDate, zone: Tz) -> DateTime<Utc> {
-    let midnight = day.and_time(chrono::NaiveTime::MIN);
-    zone.from_local_datetime(&midnight).earliest().unwrap_or_else(|| zone.from_utc_datetime(&midnight)).to_utc()
 }

@@ -1,0 +1,202 @@
+//! What the registry says about the metrics, devices and owners that a batch names.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::core::decimal;
+use crate::core::entity::{BadKey, Key, Ref};
+use crate::core::reading::field::{bad_value, quote};
+use crate::core::reading::register::{self, Rule};
+use crate::core::reading::{Code, Item, Reason};
+
+/// What the registry knows of the entities that a batch names.
+pub struct Known {
+    pub metrics: HashMap<Ref, Metric>,
+    pub devices: HashMap<Ref, i32>,
+    /// By device; those that overlap the batch's time.
+    pub assignments: HashMap<i32, Vec<Assignment>>,
+}
+
+pub struct Assignment {
+    since: Option<DateTime<Utc>>,
+    until: Option<DateTime<Utc>>,
+    pub owner: Owner,
+    /// The owner's billing time zone.
+    pub zone: Tz,
+}
+
+/// What decides how a metric's values are stored.
+#[derive(Debug, Clone, Copy)]
+pub struct Metric {
+    pub metric_id: i32,
+    pub kind: Kind,
+    pub scale: u8,
+    pub strict: bool,
+    pub rule: Rule,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Delta,
+    Register,
+    Gauge,
+}
+
+/// As stamped on readings.
+#[derive(Debug, Clone, Copy)]
+pub struct Owner {
+    pub customer_id: i32,
+    /// 0 for none.
+    pub group_id: i32,
+}
+
+impl Known {
+    pub async fn of(db: &mut PgConnection, provider_id: i32, items: &[Item]) -> sqlx::Result<Self> {
+        let readings = || items.iter().filter_map(|item| item.reading.as_ref().ok());
+        let metrics = metrics(db, provider_id, readings().map(|reading| &reading.metric)).await?;
+        let devices = devices(db, provider_id, readings().map(|reading| &reading.device)).await?;
+        let span = readings().map(|reading| reading.at).min().zip(readings().map(|reading| reading.at).max());
+        let assignments = match span {
+            Some((first, last)) => assignments(db, devices.values().copied().collect(), first, last).await?,
+            None => HashMap::new(),
+        };
+        Ok(Self { metrics, devices, assignments })
+    }
+}
+
+impl Metric {
+    /// The scaled integer of a decimal.
+    pub fn value(&self, text: &str) -> Result<i64, Reason> {
+        let value = decimal::parse(text, self.scale, self.strict).map_err(|why| bad_value(text, why))?;
+        if self.kind == Kind::Register && value.unsigned_abs() >= register::LIMIT.unsigned_abs() {
+            let detail = format!("value {}: too large for a register of scale {}", quote(text), self.scale);
+            return Err(Reason::new(Code::OutOfRange, detail));
+        }
+        Ok(value)
+    }
+}
+
+impl Assignment {
+    pub fn covers(&self, at: DateTime<Utc>) -> bool {
+        self.since.is_none_or(|since| since <= at) && self.until.is_none_or(|until| at < until)
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct MetricRow {
+    metric_id: i32,
+    uuid: Uuid,
+    key: String,
+    kind: String,
+    scale: i16,
+    strict: bool,
+    rollover_at: Option<i64>,
+    max_per_hour: Option<i64>,
+}
+
+async fn metrics<'a>(
+    db: &mut PgConnection,
+    provider_id: i32,
+    named: impl Iterator<Item = &'a Ref>,
+) -> sqlx::Result<HashMap<Ref, Metric>> {
+    let (keys, ids) = keys_and_ids(named);
+    let rows: Vec<MetricRow> = sqlx::query_as(include_str!("../../sql/ingest/metrics.sql"))
+        .bind(provider_id)
+        .bind(keys)
+        .bind(ids)
+        .fetch_all(db)
+        .await?;
+    let mut metrics = HashMap::new();
+    for row in rows {
+        let metric = row.metric()?;
+        metrics.extend(both_names(&row.key, row.uuid)?.map(|name| (name, metric)));
+    }
+    Ok(metrics)
+}
+
+impl MetricRow {
+    fn metric(&self) -> sqlx::Result<Metric> {
+        let kind = match self.kind.as_str() {
+            "delta" => Kind::Delta,
+            "register" => Kind::Register,
+            "gauge" => Kind::Gauge,
+            other => return Err(sqlx::Error::Decode(format!("unknown kind of metric {other:?}").into())),
+        };
+        let scale = u8::try_from(self.scale).map_err(|e| sqlx::Error::Decode(e.into()))?;
+        let rule = Rule { rollover_at: self.rollover_at, max_per_hour: self.max_per_hour };
+        Ok(Metric { metric_id: self.metric_id, kind, scale, strict: self.strict, rule })
+    }
+}
+
+async fn devices<'a>(
+    db: &mut PgConnection,
+    provider_id: i32,
+    named: impl Iterator<Item = &'a Ref>,
+) -> sqlx::Result<HashMap<Ref, i32>> {
+    let (keys, ids) = keys_and_ids(named);
+    let rows: Vec<(i32, Uuid, String)> = sqlx::query_as(include_str!("../../sql/ingest/devices.sql"))
+        .bind(provider_id)
+        .bind(keys)
+        .bind(ids)
+        .fetch_all(db)
+        .await?;
+    let mut devices = HashMap::new();
+    for (device_id, uuid, key) in rows {
+        devices.extend(both_names(&key, uuid)?.map(|name| (name, device_id)));
+    }
+    Ok(devices)
+}
+
+#[derive(sqlx::FromRow)]
+struct AssignmentRow {
+    device_id: i32,
+    customer_id: i32,
+    group_id: i32,
+    since: Option<DateTime<Utc>>,
+    until: Option<DateTime<Utc>>,
+    time_zone: String,
+}
+
+async fn assignments(
+    db: &mut PgConnection,
+    devices: HashSet<i32>,
+    first: DateTime<Utc>,
+    last: DateTime<Utc>,
+) -> sqlx::Result<HashMap<i32, Vec<Assignment>>> {
+    let rows: Vec<AssignmentRow> = sqlx::query_as(include_str!("../../sql/ingest/assignments.sql"))
+        .bind(Vec::from_iter(devices))
+        .bind(first)
+        .bind(last)
+        .fetch_all(db)
+        .await?;
+    let mut assignments: HashMap<i32, Vec<Assignment>> = HashMap::new();
+    for row in rows {
+        let owner = Owner { customer_id: row.customer_id, group_id: row.group_id };
+        let zone = row.time_zone.parse().map_err(|e: chrono_tz::ParseError| sqlx::Error::Decode(e.into()))?;
+        let assignment = Assignment { since: row.since, until: row.until, owner, zone };
+        assignments.entry(row.device_id).or_default().push(assignment);
+    }
+    Ok(assignments)
+}
+
+/// The keys and the ids among references, each once.
+fn keys_and_ids<'a>(named: impl Iterator<Item = &'a Ref>) -> (Vec<&'a str>, Vec<Uuid>) {
+    let (mut keys, mut ids) = (HashSet::new(), HashSet::new());
+    for name in named {
+        let _is_first = match name {
+            Ref::Key(key) => keys.insert(key.as_str()),
+            Ref::Id(id) => ids.insert(*id),
+        };
+    }
+    (keys.into_iter().collect(), ids.into_iter().collect())
+}
+
+/// An entity is found under its key and under its id.
+fn both_names(key: &str, id: Uuid) -> sqlx::Result<[Ref; 2]> {
+    let key: Key = key.parse().map_err(|e: BadKey| sqlx::Error::Decode(e.into()))?;
+    Ok([Ref::Key(key), Ref::Id(id)])
+}

@@ -224,7 +224,8 @@ fn main() -> ExitCode {
     if meters::directory().is_some() {
         topics.push(harness::topic!(meters::{every_row_of_a_real_meter_is_stored_exactly_or_explained}));
         topics.push(harness::topic!(meter_usage::{
-            illinois_electricity_equals_the_publishers_days_and_bills,
+            illinois_electricity_equals_the_publishers_bills,
+            illinois_electricity_equals_the_publishers_days,
             illinois_gas_equals_the_publishers_days,
             uk_electricity_has_days_of_23_and_25_hours,
         }));

@@ -199,9 +199,9 @@ impl Period {
     /// As [`Self::after`], by as many buckets as are refreshed in one go.
     pub fn after_many(self, start: DateTime<Utc>) -> DateTime<Utc> {
         match self {
-            Self::Hour => start + TimeDelta::hours(168),
-            Self::Day => start + Days::new(30),
-            Self::Month => start + Months::new(12),
+            Self::Hour => start + TimeDelta::hours(4800),
+            Self::Day => start + Days::new(400),
+            Self::Month => start + Months::new(120),
         }
     }
 

@@ -39,8 +39,8 @@ pub struct ServeArgs {
     #[arg(long, env = "METERBASE_LATE_HORIZON", value_name = "TIME", default_value = "30d", value_parser = time)]
     late_horizon: Duration,
     /// How often the rollups are brought up to what has changed
-    #[arg(long, env = "METERBASE_REFRESH_EVERY", value_name = "TIME", default_value = "1s", value_parser = time)]
-    refresh_every: Duration,
+    #[arg(long, env = "METERBASE_REFRESH_INTERVAL", value_name = "TIME", default_value = "2s", value_parser = some_time)]
+    refresh_interval: Duration,
     /// How long requests under way get to finish when the server stops
     #[arg(long, env = "METERBASE_DRAIN_TIMEOUT", value_name = "TIME", default_value = "20s", value_parser = time)]
     drain_timeout: Duration,
@@ -62,10 +62,10 @@ pub struct Pools {
         value_parser = clap::value_parser!(u32).range(1..=1000))]
     ingest_connections: u32,
     /// After how long the database ends a query
-    #[arg(long, env = "METERBASE_QUERY_TIMEOUT", value_name = "TIME", default_value = "60s", value_parser = time)]
+    #[arg(long, env = "METERBASE_QUERY_TIMEOUT", value_name = "TIME", default_value = "60s", value_parser = some_time)]
     query_timeout: Duration,
     /// After how long the database gives up storing a batch of readings
-    #[arg(long, env = "METERBASE_INGEST_TIMEOUT", value_name = "TIME", default_value = "120s", value_parser = time)]
+    #[arg(long, env = "METERBASE_INGEST_TIMEOUT", value_name = "TIME", default_value = "120s", value_parser = some_time)]
     ingest_timeout: Duration,
 }
 
@@ -112,7 +112,7 @@ impl ServeArgs {
             query_timeout: self.pools.query_timeout,
             ingest_timeout: self.pools.ingest_timeout,
             late_horizon: chrono::Duration::from_std(self.late_horizon).unwrap_or(chrono::Duration::MAX),
-            refresh_every: self.refresh_every,
+            refresh_interval: self.refresh_interval,
             drain_timeout: self.drain_timeout,
         }
     }
@@ -163,6 +163,11 @@ pub fn time(text: &str) -> Result<Duration, String> {
     number.checked_mul(millis).map(Duration::from_millis).ok_or_else(wrong)
 }
 
+/// Like [`time`], for what makes no sense without any.
+fn some_time(text: &str) -> Result<Duration, String> {
+    time(text).and_then(|time| if time.is_zero() { Err("must be more than nothing".to_owned()) } else { Ok(time) })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,5 +179,7 @@ mod tests {
         for wrong in ["", "5", "s", "1.5s", "-1s", "99999999999999999999d", "18446744073709551615d"] {
             assert!(time(wrong).is_err(), "{wrong}");
         }
+        assert_eq!(time("0s"), Ok(Duration::ZERO));
+        assert!(some_time("0s").is_err());
     }
 }

@@ -41,7 +41,7 @@ pub struct ServeConfig {
     /// How long after a period's end its figures may still be awaited.
     pub late_horizon: chrono::Duration,
     /// How often the rollups are brought up to what has changed.
-    pub refresh_every: Duration,
+    pub refresh_interval: Duration,
     /// How long requests under way get to finish when the server stops.
     pub drain_timeout: Duration,
 }
@@ -56,7 +56,7 @@ impl Default for ServeConfig {
             query_timeout: app::QUERY_TIMEOUT,
             ingest_timeout: app::INGEST_TIMEOUT,
             late_horizon: chrono::Duration::days(30),
-            refresh_every: Duration::from_secs(1),
+            refresh_interval: Duration::from_secs(2),
             drain_timeout: Duration::from_secs(20),
         }
     }
@@ -128,7 +128,7 @@ impl Server {
                 metrics.run_upkeep();
             }
         }));
-        background.spawn(rollup::run(database.options.clone(), found.edition, config.refresh_every, stop.clone()));
+        background.spawn(rollup::run(database.options.clone(), found.edition, config.refresh_interval, stop.clone()));
         if let (Some(files), Some(tls)) = (config.tls.clone(), tls.clone()) {
             background.spawn(until(stop.clone(), tls::reload_on_hangup(files, tls)));
         }

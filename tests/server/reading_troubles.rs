@@ -1,10 +1,9 @@
 //! Posting while the database is in trouble: all of a request or nothing, and the sender knows which.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 
+use crate::binary::Patience;
 use crate::fixtures::{north, send, send_json, verdicts};
 use crate::harness::TestApp;
 
@@ -17,13 +16,13 @@ fn readings() -> Value {
 async fn wait_for_waiting_ingest(db: &mut PgConnection) -> i32 {
     let waiting = "SELECT pid FROM pg_stat_activity
         WHERE datname = current_database() AND application_name = 'meterbase ingest' AND wait_event_type = 'Lock'";
-    for _ in 0..6000 {
+    let mut patience = Patience::for_("a waiting connection");
+    loop {
         if let Some(pid) = sqlx::query_scalar(waiting).fetch_optional(&mut *db).await.unwrap() {
             return pid;
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        patience.poll().await;
     }
-    panic!("nothing waits");
 }
 
 pub async fn a_lost_connection_stores_nothing_and_is_told(app: TestApp) {

@@ -6,6 +6,7 @@ use sqlx::Connection;
 use tokio_util::sync::CancellationToken;
 
 use super::{fleet, insert, insert_everywhere, naive, run};
+use crate::binary::Patience;
 use crate::harness::TestApp;
 
 pub async fn figures_follow_whatever_happens_to_readings(app: TestApp) {
@@ -182,12 +183,13 @@ pub async fn a_refresher_in_the_background_follows_and_hands_over(app: TestApp) 
 
 async fn nothing_is_pending(app: &TestApp) {
     let mut db = app.db().await;
+    let mut patience = Patience::for_("refreshed rollups");
     loop {
         let pending: bool =
             sqlx::query_scalar("SELECT EXISTS (SELECT FROM reading_change)").fetch_one(&mut db).await.unwrap();
         if !pending {
             return;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        patience.poll().await;
     }
 }

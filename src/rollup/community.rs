@@ -58,6 +58,9 @@ pub async fn batch(db: &mut PgConnection) -> sqlx::Result<Option<u64>> {
     let dialect = dialect(db).await?;
     let mut refreshed = 0;
     for rollup in ROLLUPS.iter() {
+        if rollup.source != "reading" {
+            refreshed += keep_ahead(db, dialect).await?;
+        }
         let materialized = materialized(db, rollup).await?;
         for window in windows(&hours, rollup.period, &materialized) {
             refresh(db, rollup, &window, dialect, true).await?;
@@ -66,6 +69,27 @@ pub async fn batch(db: &mut PgConnection) -> sqlx::Result<Option<u64>> {
     }
     sqlx::query(include_str!("../../sql/rollups/forget_hours.sql")).bind(last).bind(snapshot).execute(db).await?;
     Ok(Some(refreshed))
+}
+
+/// Materialises the aggregates over readings up to the newest change that is due. A refresh of one above them computes
+/// from readings whatever lies above their watermark, which takes many times as long: a backfill that comes in while
+/// its beginning is refreshed would make all refreshes above slow.
+async fn keep_ahead(db: &mut PgConnection, dialect: Dialect) -> sqlx::Result<u64> {
+    let mut refreshed = 0;
+    for rollup in over_readings() {
+        let materialized = materialized(db, rollup).await?;
+        let newest: Option<DateTime<Utc>> =
+            sqlx::query_scalar("SELECT max(hour) FROM reading_change WHERE hour >= $1 AND hour < $2")
+                .bind(materialized.watermark.unwrap_or(DateTime::UNIX_EPOCH))
+                .bind(materialized.due)
+                .fetch_one(&mut *db)
+                .await?;
+        for window in windows(newest.as_slice(), rollup.period, &materialized) {
+            refresh(db, rollup, &window, dialect, true).await?;
+            refreshed += 1;
+        }
+    }
+    Ok(refreshed)
 }
 
 /// Materialises what has become due of the aggregates over readings, which have no policy: from the watermark on, never

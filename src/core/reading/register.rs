@@ -24,14 +24,19 @@ pub struct Level {
 impl Rule {
     /// The increment of a reading after another one; 0 for a channel's first.
     ///
-    /// A decrease is a rollover where the metric has one and the register was below it, else a meter that was
-    /// replaced or reset, which adds nothing. Nor does an increase that is faster than the metric allows.
+    /// A decrease is a rollover where the metric has one, the register was below it, and it came round by the shorter
+    /// way: by less than half of its range. Else it is a meter that was replaced, reset or corrected, which adds
+    /// nothing. Nor does an increase that is faster than the metric allows.
     pub fn increment(self, before: Option<Level>, reading: Level) -> i64 {
         let Some(before) = before else { return 0 };
         let difference = reading.value - before.value;
         let increment = match self.rollover_at {
             _ if difference >= 0 => difference,
-            Some(rollover_at) if before.value < rollover_at && reading.value >= 0 => difference + rollover_at,
+            Some(rollover_at)
+                if before.value < rollover_at && reading.value >= 0 && difference + rollover_at < -difference =>
+            {
+                difference + rollover_at
+            }
             _ => return 0,
         };
         let believed = self.max_per_hour.is_none_or(|most| {
@@ -64,6 +69,9 @@ mod tests {
     fn a_decrease_is_a_rollover_or_nothing() {
         let five_digits = Rule { rollover_at: Some(100_000), max_per_hour: None };
         assert_eq!(five_digits.increment(Some(level(0, 99_990)), level(60, 15)), 25);
+        assert_eq!(five_digits.increment(Some(level(0, 99_998)), level(60, 3)), 5);
+        // A slip of the pen, not the whole range but one.
+        assert_eq!(five_digits.increment(Some(level(0, 500)), level(60, 499)), 0);
         assert_eq!(five_digits.increment(Some(level(0, 100_001)), level(60, 15)), 0);
         assert_eq!(five_digits.increment(Some(level(0, 15)), level(60, -15)), 0);
         let never = Rule { rollover_at: None, max_per_hour: None };

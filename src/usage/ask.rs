@@ -28,10 +28,10 @@ pub struct Parameters {
     own: Option<String>,
     /// How to split: `customer` (the scope's direct sub-customers, each with its subtree, and the scope's own
     /// remainder), `group`, `device` or `kind` (of device). Left out: one series per metric.
-    #[param(value_type = Option<By>)]
+    #[param(value_type = Option<By>, inline)]
     by: Option<String>,
     /// What one point covers.
-    #[param(value_type = Bucketing)]
+    #[param(value_type = Bucketing, inline)]
     bucket: String,
     /// Start of the range: a date (`2026-11-01`, local midnight of the scope), or an RFC 3339 time on a UTC hour or on
     /// local midnight.
@@ -46,7 +46,7 @@ pub struct Parameters {
     stats: Option<String>,
     /// What stands for a period without readings: nothing, zeros (sum, count and active devices), or the last value
     /// before it.
-    #[param(value_type = Option<Filling>, default = "none")]
+    #[param(value_type = Option<Filling>, inline, default = "none")]
     fill: Option<String>,
 }
 

@@ -1,13 +1,15 @@
 -- rollups.recompute: makes {name} right in [$1, $2) wherever touched_{name} says that its source changed, and notes
 -- what that touches above. Rows that stay as they are are not written, and nothing above them is recomputed.
+-- (NOT IN, because it is always hashed: nothing is known of how many rows a step has, and a nested loop over them
+-- takes seconds. None of the columns is ever null.)
 WITH fresh AS MATERIALIZED (
 {select}
 ),
 gone AS (
     DELETE FROM {name} AS r
     USING touched_{name} AS t
-    WHERE r.bucket >= $1 AND r.bucket < $2 AND r.bucket = t.bucket AND {same_touched}
-      AND NOT EXISTS (SELECT FROM fresh AS f WHERE f.bucket = r.bucket AND f.{billing} = r.{billing} AND {same_fresh})
+    WHERE r.bucket >= $1 AND r.bucket < $2 AND r.bucket = t.bucket{same_touched}
+      AND (r.bucket, r.{billing}, {r_keys}) NOT IN (SELECT bucket, {billing}, {keys} FROM fresh)
     RETURNING r.bucket, {r_keys}),
 put AS (
     INSERT INTO {name} AS r (bucket, {billing}, {keys}, {figures})

@@ -3,5 +3,5 @@ SELECT
     {billing},
     {keys},
 {figures}
-FROM {source} AS s{join}{scope}{where}
+FROM {source} AS s{scope}{join}{where}
 GROUP BY 1, 2, {key_expressions}

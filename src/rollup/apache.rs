@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use super::definition::{FIGURES, ROLLUPS, Rollup};
 
 /// Most (channel, hour)s that one batch recomputes: some seconds of work.
-const BATCH: i64 = 20_000;
+const BATCH: i64 = 50_000;
 
 /// What recomputes each rollup, in the order of [`ROLLUPS`].
 static RECOMPUTE: LazyLock<Vec<String>> = LazyLock::new(|| ROLLUPS.iter().map(recompute).collect());
@@ -23,6 +23,8 @@ static RECOMPUTE: LazyLock<Vec<String>> = LazyLock::new(|| ROLLUPS.iter().map(re
 pub async fn batch(db: &mut PgConnection, newest: bool) -> sqlx::Result<Option<u64>> {
     make_temporary_tables(db).await?;
     let mut transaction = db.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+    // What changed is joined to its source before anything else is: nothing is known of how many rows a step has.
+    sqlx::query("SET LOCAL join_collapse_limit = 1").execute(&mut *transaction).await?;
     let month: Option<DateTime<Utc>> = sqlx::query_scalar(include_str!("../../sql/rollups/next_month.sql"))
         .bind(newest)
         .fetch_one(&mut *transaction)
@@ -50,7 +52,24 @@ pub async fn batch(db: &mut PgConnection, newest: bool) -> sqlx::Result<Option<u
         changed += recomputed(&mut transaction, sql, month, next_month).await?;
     }
     transaction.commit().await?;
+    if changed > MANY {
+        analyze_new_chunks(db).await?;
+    }
     Ok(Some(changed))
+}
+
+/// Changed rows of a batch from which on chunks may have grown that nothing is known of.
+const MANY: u64 = 1_000;
+
+/// Gathers statistics of chunks that have none, once in the life of a chunk. Autovacuum does that minutes later; until
+/// then the planner may take any index for as good as another, and a backfill takes a hundred times as long.
+async fn analyze_new_chunks(db: &mut PgConnection) -> sqlx::Result<()> {
+    let chunks: Vec<String> =
+        sqlx::query_scalar(include_str!("../../sql/rollups/new_chunks.sql")).fetch_all(&mut *db).await?;
+    for chunk in chunks {
+        sqlx::raw_sql(AssertSqlSafe(format!("ANALYZE {chunk}"))).execute(&mut *db).await?;
+    }
+    Ok(())
 }
 
 async fn recomputed(db: &mut PgConnection, sql: &str, from: DateTime<Utc>, to: DateTime<Utc>) -> sqlx::Result<u64> {
@@ -78,8 +97,8 @@ async fn make_temporary_tables(db: &mut PgConnection) -> sqlx::Result<()> {
     }
     let mut transaction = db.begin().await?;
     for rollup in ROLLUPS.iter() {
-        let columns: Vec<_> = touched_keys(rollup).iter().map(|(column, _)| format!("{column} integer")).collect();
-        let keys: Vec<_> = touched_keys(rollup).iter().map(|(column, _)| *column).collect();
+        let keys = rollup.touched_keys();
+        let columns: Vec<_> = keys.iter().map(|key| format!("{key} integer")).collect();
         let sql = include_str!("../../sql/rollups/touched.sql")
             .replace("{name}", &rollup.name)
             .replace("{columns}", &columns.join(",\n    "))
@@ -89,23 +108,17 @@ async fn make_temporary_tables(db: &mut PgConnection) -> sqlx::Result<()> {
     transaction.commit().await
 }
 
-/// The keys by which a change is told to a rollup, with their expressions over its source. A reading's owner can
-/// change, so the hourly figures of channels are touched by channel alone: what another owner had is then gone.
-fn touched_keys(rollup: &Rollup) -> Vec<(&'static str, &'static str)> {
-    let keys = rollup.keys.iter().map(|key| (key.column, key.expression));
-    if rollup.source == "reading" { keys.take(1).collect() } else { keys.collect() }
-}
-
 /// The statement that makes a rollup right where it was touched, and notes what lies above.
 fn recompute(rollup: &Rollup) -> String {
     let time = if rollup.source == "reading" { "ts" } else { "bucket" };
     let width = rollup.period.width();
-    let same_source: Vec<_> =
-        touched_keys(rollup).iter().map(|(column, expression)| format!("t.{column} = {expression}")).collect();
+    let touched = |table: &str| -> String {
+        rollup.touched_keys().iter().map(|key| format!(" AND t.{key} = {table}.{key}")).collect()
+    };
     let scope = format!(
-        "\nJOIN touched_{} AS t ON s.{time} >= t.bucket AND s.{time} < t.bucket + interval '{width}' AND {}",
+        "\nJOIN touched_{} AS t ON s.{time} >= t.bucket AND s.{time} < t.bucket + interval '{width}'{}",
         rollup.name,
-        same_source.join(" AND ")
+        touched("s")
     );
     let bounds = format!("s.{time} >= $1 AND s.{time} < $2 AND t.bucket >= $1 AND t.bucket < $2");
     let keys: Vec<_> = rollup.keys.iter().map(|key| key.column).collect();
@@ -113,10 +126,6 @@ fn recompute(rollup: &Rollup) -> String {
     let of = |table: &str, columns: &[&str]| -> String {
         columns.iter().map(|column| format!("{table}.{column}")).collect::<Vec<_>>().join(", ")
     };
-    let same = |table: &str, columns: &[&str]| -> String {
-        columns.iter().map(|c| format!("{table}.{c} = r.{c}")).collect::<Vec<_>>().join(" AND ")
-    };
-    let touched: Vec<_> = touched_keys(rollup).iter().map(|(column, _)| *column).collect();
     let above = ROLLUPS.iter().filter(|above| above.source == rollup.name).map(|above| {
         let name = &above.name;
         format!(
@@ -126,8 +135,7 @@ fn recompute(rollup: &Rollup) -> String {
     });
     include_str!("../../sql/rollups/recompute.sql")
         .replace("{select}", &rollup.select(&scope, &bounds))
-        .replace("{same_touched}", &same("t", &touched))
-        .replace("{same_fresh}", &same("f", &keys))
+        .replace("{same_touched}", &touched("r"))
         .replace("{r_keys}", &of("r", &keys))
         .replace("{r_figures}", &of("r", &figures))
         .replace("{excluded}", &of("excluded", &figures))

@@ -7,7 +7,7 @@
 use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use super::definition::{FIGURES, Period, ROLLUPS, Rollup};
+use super::definition::{FIGURES, Index, Period, ROLLUPS, Rollup};
 use crate::database::Edition;
 
 #[derive(Debug, thiserror::Error)]
@@ -127,10 +127,10 @@ fn named(template: &str, rollup: &Rollup) -> String {
 }
 
 fn indexes(rollup: &Rollup) -> String {
-    let index = |(columns, condition): &(&str, &str)| {
-        let suffix = columns.replace(", ", "_");
-        let condition = if condition.is_empty() { String::new() } else { format!(" WHERE {condition}") };
-        format!("CREATE INDEX {0}_{suffix}_idx ON {0} ({columns}){condition};\n", rollup.name)
+    let index = |index: &Index| {
+        let suffix = index.columns.replace(", ", "_");
+        let condition = if index.condition.is_empty() { String::new() } else { format!(" WHERE {}", index.condition) };
+        format!("CREATE INDEX {0}_{suffix}_idx ON {0} ({1}){condition};\n", rollup.name, index.columns)
     };
     rollup.indexes.iter().map(index).collect()
 }

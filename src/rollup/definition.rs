@@ -42,8 +42,18 @@ pub struct Rollup {
     join: &'static str,
     /// Which rows of the source count; empty for all.
     condition: &'static str,
-    /// Further indexes: their columns, and their condition if any.
-    pub indexes: &'static [(&'static str, &'static str)],
+    /// Indexes beside that of [`Self::index_columns`].
+    pub indexes: Vec<Index>,
+}
+
+/// A further index of a rollup.
+#[derive(Debug, Clone, Copy)]
+pub struct Index {
+    pub columns: &'static str,
+    /// Which rows are in it; empty for all.
+    pub condition: &'static str,
+    /// Whether only the hourly rollup has it, as the source of others.
+    hourly: bool,
 }
 
 /// The columns after the keys, with their types and meanings. Values and sums are scaled integers, like readings.
@@ -72,7 +82,7 @@ struct Subject {
     keys: &'static [Key],
     join: &'static str,
     condition: &'static str,
-    indexes: &'static [(&'static str, &'static str)],
+    indexes: &'static [Index],
 }
 
 const SUBJECTS: [Subject; 4] = [
@@ -86,7 +96,10 @@ const SUBJECTS: [Subject; 4] = [
         ],
         join: "",
         condition: "",
-        indexes: &[("customer_id, bucket", ""), ("group_id, bucket", "group_id <> 0")],
+        indexes: &[
+            Index { columns: "customer_id, bucket", condition: "", hourly: false },
+            Index { columns: "group_id, bucket", condition: "group_id <> 0", hourly: false },
+        ],
     },
     Subject {
         name: "customer",
@@ -97,7 +110,7 @@ const SUBJECTS: [Subject; 4] = [
         ],
         join: "\nJOIN channel AS c ON c.channel_id = s.channel_id",
         condition: "",
-        indexes: &[("metric_id, bucket", "")],
+        indexes: &[Index { columns: "metric_id, bucket", condition: "", hourly: true }],
     },
     Subject {
         name: "group",
@@ -126,7 +139,8 @@ const SUBJECTS: [Subject; 4] = [
 impl Subject {
     fn rollup(&self, period: Period) -> Rollup {
         let name = format!("{}_{}", self.name, period.adverb());
-        let (subject, indexes) = (self.name, self.indexes);
+        let subject = self.name;
+        let indexes = self.indexes.iter().filter(|index| !index.hourly || period == Period::Hour).copied().collect();
         let Some(finer) = period.finer() else {
             let (source, keys) = (self.source.to_owned(), self.keys.to_vec());
             return Rollup { name, period, subject, source, keys, join: self.join, condition: self.condition, indexes };
@@ -274,13 +288,19 @@ impl Rollup {
         self.keys.iter().map(|key| key.expression).collect()
     }
 
-    /// Which of its (bucket, keys) lie above rows of its source, named by `changed`.
+    /// The keys by which a change of the source touches it, which are columns of the source: a channel for whatever is
+    /// kept by channel, because its owner may be what changed; a metric stands for its provider.
+    pub fn touched_keys(&self) -> Vec<&'static str> {
+        let all = self.keys.iter().filter(|key| key.expression == own(key.column)).map(|key| key.column);
+        if self.subject == "channel" { all.take(1).collect() } else { all.collect() }
+    }
+
+    /// Which of its (bucket, touched keys) lie above rows of its source, named by `changed`.
     pub fn above(&self, changed: &str) -> String {
         format!(
-            "SELECT DISTINCT time_bucket('{}', s.bucket), {} FROM {changed} AS s{}{}",
+            "SELECT DISTINCT time_bucket('{}', s.bucket), s.{} FROM {changed} AS s{}",
             self.period.width(),
-            self.expressions().join(", "),
-            self.join.replace('\n', " "),
+            self.touched_keys().join(", s."),
             self.condition_with("").replace('\n', " "),
         )
     }

@@ -105,12 +105,12 @@ mod tests {
 
     #[test]
     fn above_the_watermark_no_gap_is_left() {
-        let found = materialized(Some("2026-01-05T00:00:00Z"), None, "2026-03-10T00:00:00Z");
-        let hours = ["2026-02-01T07:00:00Z", "2026-02-20T00:00:00Z", "2026-03-08T12:00:00Z"];
+        let found = materialized(Some("2023-01-05T00:00:00Z"), None, "2026-03-10T00:00:00Z");
+        let hours = ["2024-02-01T07:00:00Z", "2024-02-20T00:00:00Z", "2026-03-08T12:00:00Z"];
         let found = windows(&hours.map(at), Period::Day, &found);
         let expected = [
-            Window { from: Some(at("2026-01-05T00:00:00Z")), to: at("2026-02-21T00:00:00Z") },
-            Window { from: Some(at("2026-02-21T00:00:00Z")), to: at("2026-03-09T00:00:00Z") },
+            Window { from: Some(at("2023-01-05T00:00:00Z")), to: at("2024-02-21T00:00:00Z") },
+            Window { from: Some(at("2024-02-21T00:00:00Z")), to: at("2026-03-09T00:00:00Z") },
         ];
         assert_eq!(found, expected);
     }

@@ -62,7 +62,7 @@ pub async fn batch(db: &mut PgConnection, newest: bool) -> sqlx::Result<Option<u
 const MANY: u64 = 1_000;
 
 /// Gathers statistics of chunks that have none, once in the life of a chunk. Autovacuum does that minutes later; until
-/// then the planner may take any index for as good as another, and a backfill takes a hundred times as long.
+/// then the planner may take any index for as good as another, and a backfill takes many times as long.
 async fn analyze_new_chunks(db: &mut PgConnection) -> sqlx::Result<()> {
     let chunks: Vec<String> =
         sqlx::query_scalar(include_str!("../../sql/rollups/new_chunks.sql")).fetch_all(&mut *db).await?;

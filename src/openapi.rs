@@ -38,10 +38,11 @@ pub fn finish(mut document: OpenApi) -> OpenApi {
     document.components.get_or_insert_default().add_security_scheme("key", SecurityScheme::Http(scheme));
     for (path, item) in &mut document.paths.paths {
         let of_a_provider = !path.starts_with("/v1/providers");
-        for operation in operations_mut(item) {
+        for (method, operation) in operations_mut(item) {
             if operation.tags.iter().flatten().any(|tag| tag == OPEN_TAG) {
                 continue;
             }
+            operation.operation_id = Some(operation_id(method, path));
             operation.security = Some(vec![SecurityRequirement::new("key", Vec::<String>::new())]);
             if of_a_provider {
                 operation.parameters.get_or_insert_default().push(RefOr::T(provider_parameter()));
@@ -88,8 +89,15 @@ fn operations(item: &PathItem) -> impl Iterator<Item = (Method, &Operation)> {
     all.into_iter().filter_map(|(method, operation)| operation.as_ref().map(|operation| (method, operation)))
 }
 
-fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut item.get, &mut item.put, &mut item.post, &mut item.delete].into_iter().filter_map(Option::as_mut)
+fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
+    let all = [("get", &mut item.get), ("put", &mut item.put), ("post", &mut item.post), ("delete", &mut item.delete)];
+    all.into_iter().filter_map(|(method, operation)| operation.as_mut().map(|operation| (method, operation)))
+}
+
+/// A name for clients that are made from the document: `put_customers_key`. Handlers of several files share theirs.
+fn operation_id(method: &str, path: &str) -> String {
+    let path = path.trim_start_matches("/v1").replace(['{', '}'], "");
+    method.to_owned() + &path.replace('/', "_")
 }
 
 fn provider_parameter() -> Parameter {

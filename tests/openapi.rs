@@ -1,5 +1,7 @@
 //! The committed OpenAPI document is good enough to work from. That it is the code's is tested beside the command.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 const COMMITTED: &str = include_str!("../openapi/openapi.json");
@@ -8,9 +10,11 @@ const COMMITTED: &str = include_str!("../openapi/openapi.json");
 fn every_operation_says_what_it_does_and_what_its_parameters_mean() {
     let document: Value = serde_json::from_str(COMMITTED).unwrap();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+    let mut ids = HashSet::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             let what = format!("{method} {path}");
+            assert!(ids.insert(operation["operationId"].as_str().unwrap()), "{what} has another one's id");
             assert!(operation["summary"].as_str().is_some_and(|text| !text.is_empty()), "{what} has no summary");
             for parameter in operation["parameters"].as_array().into_iter().flatten() {
                 assert!(

@@ -85,10 +85,13 @@ pub fn run(topics: Vec<Vec<Test>>) -> ExitCode {
         for (test, body) in tests.clone() {
             let (handle, options, edition) = (runtime.handle().clone(), options.clone(), *edition);
             trials.push(Trial::test(format!("{name}::{test}"), move || {
+                let database = handle.block_on(fresh_database(&options));
+                let own = database.clone();
                 let outcome = handle.block_on(handle.spawn(async move {
-                    let app = TestApp::start(&options, edition).await;
+                    let app = TestApp::start(own, edition).await;
                     body(app).await;
                 }));
+                handle.block_on(drop_database(&options, &database));
                 outcome.map_err(|panic| Failed::from(panic.to_string()))
             }));
         }
@@ -131,8 +134,7 @@ fn open_to_all(directory: &tempfile::TempDir) {
 }
 
 impl TestApp {
-    async fn start(cluster: &PgConnectOptions, edition: Edition) -> Self {
-        let options = fresh_database(cluster).await;
+    async fn start(options: PgConnectOptions, edition: Edition) -> Self {
         let mut db = options.connect().await.expect("the test's database");
         let found = database::check(&mut db).await.expect("a usable database");
         assert_eq!(found.edition, edition);
@@ -266,4 +268,13 @@ async fn fresh_database(cluster: &PgConnectOptions) -> PgConnectOptions {
     sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut db).await.expect("a database");
     db.close().await.expect("a close");
     cluster.clone().database(&name)
+}
+
+/// Ends what is left of a test: its server's connections, and TimescaleDB's work in its database.
+async fn drop_database(cluster: &PgConnectOptions, database: &PgConnectOptions) {
+    let name = database.get_database().expect("the test's database");
+    let mut db = cluster.clone().database("postgres").connect().await.expect("the cluster");
+    let drop = AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"));
+    sqlx::query(drop).execute(&mut db).await.expect("a drop");
+    db.close().await.expect("a close");
 }

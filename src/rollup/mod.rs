@@ -5,6 +5,7 @@
 //! - `community`, `window`: continuous aggregates, refreshed where late data touched them
 //! - `apache`: hypertables of the same names and columns, recomputed where readings changed
 //! - `freshness`: up to when the figures are complete
+//! - [`retention`]: from when on readings and rollups are kept
 //!
 //! Statement triggers on `reading` note in `reading_change` which hours changed, in the transaction of the change; a
 //! change is deleted from there in the transaction that brings the rollups up to it, or after it.
@@ -15,6 +16,7 @@ mod community;
 pub mod definition;
 mod freshness;
 mod leader;
+pub mod retention;
 mod window;
 
 pub use apply::{ApplyError, apply};

@@ -5,5 +5,6 @@ pub mod cursor;
 pub mod decimal;
 pub mod entity;
 pub mod instant;
+pub mod interval;
 pub mod period;
 pub mod reading;

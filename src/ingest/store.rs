@@ -51,12 +51,13 @@ async fn transaction(pool: &PgPool, provider_id: i32, items: &[Item]) -> sqlx::R
     let mut db = pool.begin().await?;
     registry::keep_stamping(&mut db, provider_id).await?;
     let Resolved { mut verdicts, mut rows, quarantined } = resolve(&mut db, provider_id, items).await?;
-    channels::find(&mut db, provider_id, &mut rows).await?;
+    let earlier = channels::find(&mut db, provider_id, &mut rows).await?;
     // In the order of the index: batches that overlap wait for each other and never in a circle, and the index is
     // written from left to right.
     rows.sort_unstable_by_key(|row| (row.identity(), row.index));
     let repeated = split_off_repeated(&mut rows);
     registers::fill_increments(&mut db, &mut rows).await?;
+    channels::begin_earlier(&mut db, &earlier).await?;
     let new = insert(&mut db, &rows).await?;
     let (stored, sent_before): (Vec<_>, Vec<_>) = rows.iter().partition(|row| new.contains(&row.identity()));
     let mut standing = existing(&mut db, &sent_before).await?;

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::core::decimal::{self, MAX_SCALE, Scaled};
 use crate::core::entity::Ref;
+use crate::core::interval::Interval;
 use crate::http::access::{Reader, Writer};
 use crate::http::extract::{Body, NoParameters, PathRef, Query};
 use crate::http::page::{Page, Window};
@@ -64,6 +65,10 @@ pub struct Metric {
     /// Increment an hour above which a register's jump is not believed; null for no limit.
     #[schema(required, value_type = Option<String>, example = "250.000")]
     max_per_hour: Option<Scaled>,
+    /// Time from one reading of a channel to the next, where they are expected regularly: a number with `s`, `m`, `h`
+    /// or `d`; null for no expectation.
+    #[schema(required, value_type = Option<String>, example = "15m")]
+    expected_interval: Option<Interval>,
     created_at: DateTime<Utc>,
     /// When anything of it last changed.
     updated_at: DateTime<Utc>,
@@ -95,6 +100,11 @@ pub struct PutMetric {
     /// A number or a string.
     #[schema(value_type = Option<String>, example = "250")]
     max_per_hour: Option<DecimalText>,
+    /// Time from one reading of a channel to the next, where they are expected regularly: usage then tells how many
+    /// were expected and received. A number of seconds, or a text such as `15m`, `1h`, `1d` or ISO 8601's `PT15M`;
+    /// 1 second to 31 days. No expectation when left out. May change at any time.
+    #[schema(value_type = Option<String>, example = "15m")]
+    expected_interval: Option<Interval>,
 }
 
 /// A decimal as it was written, as a JSON number or string: no floating point in between.
@@ -125,6 +135,8 @@ struct Row {
     strict: bool,
     rollover_at: Option<i64>,
     max_per_hour: Option<i64>,
+    /// In seconds.
+    expected_interval: Option<i32>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
@@ -137,6 +149,8 @@ impl From<Row> for Metric {
             id: row.id,
             rollover_at: scaled(row.rollover_at),
             max_per_hour: scaled(row.max_per_hour),
+            // The table's check keeps it within what an interval can be.
+            expected_interval: row.expected_interval.and_then(|s| Interval::of_seconds(s.unsigned_abs().into()).ok()),
             key: row.key,
             name: row.name,
             unit: row.unit,
@@ -228,6 +242,7 @@ async fn put(
         .bind(body.strict.unwrap_or(false))
         .bind(rollover_at)
         .bind(max_per_hour)
+        .bind(body.expected_interval.map(|interval| interval.seconds().cast_signed()))
         .fetch_optional(&mut *db)
         .await?;
     let created = created.ok_or_else(|| Problem::no_such("metric", &path.0, None))?;

@@ -38,7 +38,7 @@ pub struct Rollup {
     /// `reading` or the rollup it is made from.
     pub source: String,
     pub keys: Vec<Key>,
-    /// Tables joined to the source; their rows never change, so a rollup depends on its source alone.
+    /// Tables joined to the source; what is read of them never changes, so a rollup depends on its source alone.
     join: &'static str,
     /// Which rows of the source count; empty for all.
     condition: &'static str,

@@ -3,6 +3,7 @@
 
 mod binary;
 mod command;
+mod completeness;
 mod customers;
 mod demo;
 mod devices;
@@ -93,6 +94,7 @@ fn main() -> ExitCode {
         }),
         harness::topic!(metrics::{
             a_metric_is_made_replaced_and_found,
+            an_expected_interval_is_answered_in_one_text,
             settings_of_registers_are_exact_and_positive,
             kind_and_scale_are_fixed_once_there_are_readings,
             metrics_are_listed_by_key,
@@ -206,6 +208,9 @@ fn main() -> ExitCode {
         harness::topic!(migrations::{
             every_migration_keeps_the_data_of_the_version_before,
             a_database_of_a_later_version_is_left_alone,
+        }),
+        harness::topic!(completeness::{
+            a_channel_knows_its_earliest_reading,
         }),
         harness::topic!(usage::{
             a_customer_counts_with_its_subtree_and_splits_into_sub_customers,

@@ -51,6 +51,31 @@ pub async fn settings_of_registers_are_exact_and_positive(app: TestApp) {
     }
 }
 
+pub async fn an_expected_interval_is_answered_in_one_text(app: TestApp) {
+    let key = app.provider("north", "UTC").await;
+    let put = async |interval: serde_json::Value| {
+        let body = json!({"name": "Energy", "unit": "kWh", "kind": "delta", "expected_interval": interval});
+        app.put(&key, "/v1/metrics/energy", body).await
+    };
+    assert_eq!(put(json!(null)).await.expect_status(201).json()["expected_interval"], json!(null));
+    for interval in [json!(900), json!("900"), json!("15m"), json!("PT15M")] {
+        assert_eq!(put(interval).await.expect_status(200).json()["expected_interval"], "15m");
+    }
+    for (interval, text) in [(json!(1), "1s"), (json!("P31D"), "31d"), (json!("1d12h"), "36h")] {
+        let answer = put(interval).await.expect_status(200).json();
+        assert_eq!(answer["expected_interval"], text);
+        assert_eq!(app.get(&key, "/v1/metrics/energy").await.json(), answer);
+        assert_eq!(app.get(&key, "/v1/metrics").await.json()["items"], json!([answer]));
+    }
+    for interval in [json!(0), json!(-900), json!(900.5), json!("32d"), json!("P1M"), json!("soon"), json!(true)] {
+        let answer = put(interval.clone()).await.expect_status(422);
+        assert_eq!(answer.json()["errors"][0]["pointer"], "/expected_interval", "{interval}: {}", answer.text);
+    }
+    let body = json!({"name": "Energy", "unit": "kWh", "kind": "delta"});
+    let left_out = app.put(&key, "/v1/metrics/energy", body).await.expect_status(200).json();
+    assert_eq!(left_out["expected_interval"], json!(null));
+}
+
 pub async fn kind_and_scale_are_fixed_once_there_are_readings(app: TestApp) {
     let key = app.provider("north", "UTC").await;
     app.put(&key, "/v1/customers/acme", json!({"name": "Acme"})).await.expect_status(201);

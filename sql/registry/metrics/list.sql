@@ -1,5 +1,6 @@
 -- metrics.list: by key, behind $2
-SELECT uuid AS id, key::text, name, unit, kind, scale, strict, rollover_at, max_per_hour, created_at, updated_at
+SELECT uuid AS id, key::text, name, unit, kind, scale, strict, rollover_at, max_per_hour, expected_interval,
+       created_at, updated_at
 FROM metric
 WHERE provider_id = $1 AND key::text > coalesce($2, '')
 ORDER BY key::text

@@ -63,6 +63,10 @@ pub async fn every_migration_keeps_the_data_of_the_version_before(app: TestApp) 
     // Readings that were there before the rollups are in them.
     rollup::refresh(&mut db, app.edition).await.expect("a refresh");
     assert!(naive::check(&mut db, "after all migrations").await > 0);
+    let begun = "SELECT count(*), count(*) FILTER (WHERE c.first_ts IS DISTINCT FROM r.first_ts)
+        FROM (SELECT channel_id, min(ts) AS first_ts FROM reading GROUP BY channel_id) r JOIN channel c USING (channel_id)";
+    let (channels, wrong): (i64, i64) = sqlx::query_as(begun).fetch_one(&mut db).await.expect("the channels");
+    assert!(channels > 0 && wrong == 0, "{wrong} of {channels} channels do not know their earliest reading");
 }
 
 pub async fn a_database_of_a_later_version_is_left_alone(app: TestApp) {

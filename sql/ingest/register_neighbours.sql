@@ -19,12 +19,13 @@ meeting AS (
     GROUP BY channel_id, ts, event_key),
 around AS (
     SELECT place, value IS NOT NULL AS stored,
-           lag(ts) OVER channel AS before_ts, lag(value) OVER channel AS before_value,
+           lag(ts) OVER channel AS before_ts, lag(event_key) OVER channel AS before_event_key,
+           lag(value) OVER channel AS before_value,
            lead(ts) OVER channel AS after_ts, lead(event_key) OVER channel AS after_event_key,
            lead(value) OVER channel AS after_value
     FROM meeting
     WINDOW channel AS (PARTITION BY channel_id ORDER BY ts, event_key))
-SELECT stored, before_ts, before_value, after_ts, after_event_key, after_value
+SELECT stored, before_ts, before_event_key, before_value, after_ts, after_event_key, after_value
 FROM around
 WHERE place IS NOT NULL
 ORDER BY place

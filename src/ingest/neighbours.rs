@@ -8,21 +8,13 @@ use sqlx::PgConnection;
 use crate::core::reading::register::Level;
 use crate::ingest::resolve::Row;
 
-/// A stored reading.
-#[derive(Debug, Clone, Copy)]
-pub struct Stored {
-    pub at: DateTime<Utc>,
-    pub event_key: i64,
-    pub value: i64,
-}
-
 /// What is stored around a reading of the batch, unless another reading of the batch is in between.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Around {
     /// Whether the reading is stored itself.
     pub stored: bool,
     pub before: Option<Level>,
-    pub after: Option<Stored>,
+    pub after: Option<Level>,
 }
 
 /// What is stored around each of these rows, which are sorted by identity and whose channels are locked.
@@ -42,7 +34,7 @@ pub async fn around(db: &mut PgConnection, rows: &[&mut Row<'_>]) -> sqlx::Resul
     let new: Vec<usize> = old.into_iter().filter(|place| !around[*place].stored).collect();
     let firsts = new.iter().copied().filter(|place| is_edge(*place, place.checked_sub(1))).collect();
     for (place, found) in before(db, rows, firsts, (first, last)).await? {
-        around[place].before = Some(Level { at: found.at, value: found.value });
+        around[place].before = Some(found);
     }
     let lasts = new.iter().copied().filter(|place| is_edge(*place, place.checked_add(1))).collect();
     for (place, found) in after(db, rows, lasts, (first, last)).await? {
@@ -57,6 +49,7 @@ type Span = (DateTime<Utc>, DateTime<Utc>);
 struct AroundRow {
     stored: bool,
     before_ts: Option<DateTime<Utc>>,
+    before_event_key: Option<i64>,
     before_value: Option<i64>,
     after_ts: Option<DateTime<Utc>>,
     after_event_key: Option<i64>,
@@ -82,13 +75,14 @@ async fn between(
     if found.len() != places.len() {
         return Err(sqlx::Error::RowNotFound);
     }
-    let around =
-        |row: AroundRow| Around {
-            stored: row.stored,
-            before: row.before_ts.zip(row.before_value).map(|(at, value)| Level { at, value }),
-            after: (row.after_ts.zip(row.after_event_key).zip(row.after_value))
-                .map(|((at, event_key), value)| Stored { at, event_key, value }),
-        };
+    let level = |at: Option<_>, event_key: Option<i64>, value: Option<i64>| {
+        Some(Level { at: at?, event_key: event_key?, value: value? })
+    };
+    let around = |row: AroundRow| Around {
+        stored: row.stored,
+        before: level(row.before_ts, row.before_event_key, row.before_value),
+        after: level(row.after_ts, row.after_event_key, row.after_value),
+    };
     Ok(found.into_iter().map(around).collect())
 }
 
@@ -108,7 +102,7 @@ async fn before(
     rows: &[&mut Row<'_>],
     mut places: Vec<usize>,
     (first, last): Span,
-) -> sqlx::Result<Vec<(usize, Stored)>> {
+) -> sqlx::Result<Vec<(usize, Level)>> {
     let (mut found, mut to) = (Vec::new(), last);
     for step in STEPS {
         let from = step.map(|step| first - step);
@@ -125,7 +119,7 @@ async fn after(
     rows: &[&mut Row<'_>],
     mut places: Vec<usize>,
     (first, last): Span,
-) -> sqlx::Result<Vec<(usize, Stored)>> {
+) -> sqlx::Result<Vec<(usize, Level)>> {
     let (mut found, mut from) = (Vec::new(), first);
     for step in STEPS {
         let to = step.map(|step| last + step);
@@ -143,7 +137,7 @@ async fn search(
     rows: &[&mut Row<'_>],
     places: &mut Vec<usize>,
     (from, to): (Option<DateTime<Utc>>, Option<DateTime<Utc>>),
-) -> sqlx::Result<HashMap<usize, Stored>> {
+) -> sqlx::Result<HashMap<usize, Level>> {
     if places.is_empty() {
         return Ok(HashMap::new());
     }
@@ -151,8 +145,8 @@ async fn search(
     let found: Vec<(i64, DateTime<Utc>, i64, i64)> =
         sqlx::query_as(sql).bind(channels).bind(instants).bind(event_keys).bind(from).bind(to).fetch_all(db).await?;
     let stored =
-        |(number, at, event_key, value): (i64, _, _, _)| (places[number as usize - 1], Stored { at, event_key, value });
-    let found: HashMap<usize, Stored> = found.into_iter().map(stored).collect();
+        |(number, at, event_key, value): (i64, _, _, _)| (places[number as usize - 1], Level { at, event_key, value });
+    let found: HashMap<usize, Level> = found.into_iter().map(stored).collect();
     places.retain(|place| !found.contains_key(place));
     Ok(found)
 }

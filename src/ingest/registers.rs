@@ -3,9 +3,9 @@
 
 use sqlx::PgConnection;
 
-use crate::core::reading::register::Level;
+use crate::core::reading::register::{Level, Register};
 use crate::ingest::known::Kind;
-use crate::ingest::neighbours::{Around, Stored, around};
+use crate::ingest::neighbours::{Around, around};
 use crate::ingest::resolve::Row;
 use crate::ingest::store::Identity;
 
@@ -35,12 +35,13 @@ fn increments(rows: &mut [&mut Row<'_>], around: &[Around]) -> Vec<(Identity, i6
             previous = None;
             continue;
         }
-        let level = Level { at: row.raw.at, value: row.value };
+        let level = Level { at: row.raw.at, event_key: row.event_key, value: row.value };
+        let register = Register::new(row.metric.rule);
         let in_batch = previous.filter(|(channel, _)| *channel == row.channel_id).map(|(_, level)| level);
-        row.increment = row.metric.rule.increment(around.before.or(in_batch), level);
-        if let Some(Stored { at, event_key, value }) = around.after {
-            let increment = row.metric.rule.increment(Some(level), Level { at, value });
-            repaired.push(((row.channel_id, at, event_key), increment));
+        row.increment = around.before.or(in_batch).and_then(|before| register.follows(before, level)).unwrap_or(0);
+        if let Some(after) = around.after {
+            let increment = register.follows(level, after).unwrap_or(0);
+            repaired.push(((row.channel_id, after.at, after.event_key), increment));
         }
         previous = Some((row.channel_id, level));
     }

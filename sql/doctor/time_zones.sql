@@ -4,6 +4,8 @@ WITH used (name) AS (
     UNION
     SELECT time_zone::text FROM customer WHERE time_zone IS NOT NULL
     UNION
+    SELECT time_zone::text FROM customer_time_zone
+    UNION
     SELECT 'UTC'),
 sample (ts) AS (
     SELECT month AT TIME ZONE 'UTC'

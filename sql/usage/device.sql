@@ -1,5 +1,9 @@
--- usage.device: one device, with the customers that own or owned it
+-- usage.device: one device, with the customers that own or owned it, and the one that owns it now or owned it last
 SELECT d.device_id, d.key::text,
-       array(SELECT DISTINCT a.customer_id FROM assignment a WHERE a.device_id = d.device_id) AS customers
+       array(SELECT DISTINCT a.customer_id FROM assignment a WHERE a.device_id = d.device_id) AS customers,
+       (SELECT a.customer_id FROM assignment a
+        WHERE a.device_id = d.device_id AND coalesce(lower(a.during), '-infinity') <= now()
+        ORDER BY lower(a.during) DESC NULLS LAST
+        LIMIT 1) AS owner
 FROM device d
 WHERE d.provider_id = $1 AND (d.key::text = $2 OR d.uuid = $3)

@@ -1,7 +1,6 @@
 //! Instants as callers write them: RFC 3339 with an offset. A time without one is refused, never guessed.
 
-use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, SubsecRound, Utc};
-use chrono_tz::Tz;
+use chrono::{DateTime, Datelike, FixedOffset, SubsecRound, Utc};
 
 /// Earliest and latest year of a reading's instant. Outside of them a clock is broken.
 pub const YEARS: std::ops::RangeInclusive<i32> = 1970..=2099;
@@ -26,11 +25,6 @@ pub fn parse(text: &str) -> Result<DateTime<Utc>, BadInstant> {
 pub fn parse_with_offset(text: &str) -> Result<DateTime<FixedOffset>, BadInstant> {
     let at = DateTime::parse_from_rfc3339(text).map_err(|_| why_not(text))?.trunc_subsecs(6);
     if YEARS.contains(&at.to_utc().year()) { Ok(at) } else { Err(BadInstant::OutOfRange) }
-}
-
-/// The calendar day of an instant in a billing time zone.
-pub fn billing_day(at: DateTime<Utc>, zone: Tz) -> NaiveDate {
-    at.with_timezone(&zone).date_naive()
 }
 
 fn why_not(text: &str) -> BadInstant {

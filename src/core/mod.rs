@@ -1,6 +1,7 @@
 //! The domain core: pure, no database and no HTTP. Only std, serde, serde_json, chrono, chrono-tz and uuid are used here,
 //! and thiserror for messages.
 
+pub mod calendar;
 pub mod cursor;
 pub mod decimal;
 pub mod entity;

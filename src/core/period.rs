@@ -1,16 +1,21 @@
-//! Periods: calendar days and months in a billing time zone, UTC hours, and ranges of them.
+//! Periods: days and months of a billing calendar, UTC hours, and ranges of them.
+
+use std::collections::HashSet;
+use std::sync::Arc;
 
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
+
+use crate::core::calendar::{Calendar, Stretch};
 
 /// What one point covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bucket {
     /// A UTC hour.
     Hour,
-    /// A calendar day of the owner.
+    /// A billing day of the owner.
     Day,
-    /// A calendar month of the owner.
+    /// A billing month of the owner.
     Month,
     /// The whole range.
     Total,
@@ -25,7 +30,13 @@ pub enum Range {
     Hours { from: DateTime<Utc>, to: DateTime<Utc> },
 }
 
-/// The period of a point. Hours are told by their start, days and months by their first day.
+/// The day of the month on which billing months begin, 1 to 28. A billing month has the name of the calendar month in
+/// which it begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Anchor(u8);
+
+/// The period of a point. Hours are told by their start, days by themselves, months by the first of the calendar month
+/// in which they begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Period {
     Hour(DateTime<Utc>),
@@ -51,9 +62,47 @@ pub fn day_start(day: NaiveDate, zone: Tz) -> DateTime<Utc> {
     after
 }
 
-/// The first day of a day's month.
+/// The first day of a day's calendar month.
 pub fn month_of(day: NaiveDate) -> NaiveDate {
     day - TimeDelta::days(i64::from(day.day0()))
+}
+
+/// Calendars that differ within a range, each once.
+pub fn distinct(calendars: impl IntoIterator<Item = Arc<Calendar>>, range: &Range) -> Vec<Arc<Calendar>> {
+    let mut known = HashSet::new();
+    calendars
+        .into_iter()
+        .filter(|calendar| known.insert((range.stretches(calendar), range.instants(calendar))))
+        .collect()
+}
+
+impl Anchor {
+    /// Billing months are calendar months.
+    pub const FIRST: Self = Self(1);
+
+    /// None for a day that not every month has.
+    pub fn new(day: i64) -> Option<Self> {
+        u8::try_from(day).ok().filter(|day| (1..=28).contains(day)).map(Self)
+    }
+
+    /// How many days later than its calendar month a billing month begins.
+    pub fn days_later(self) -> u8 {
+        self.0 - 1
+    }
+
+    /// The calendar month whose name a day's billing month has.
+    fn month_of(self, day: NaiveDate) -> NaiveDate {
+        month_of(day - self.shift())
+    }
+
+    /// The first day of the billing month with a calendar month's name.
+    fn first_day(self, month: NaiveDate) -> NaiveDate {
+        month + self.shift()
+    }
+
+    fn shift(self) -> Days {
+        Days::new(self.days_later().into())
+    }
 }
 
 impl Range {
@@ -62,21 +111,30 @@ impl Range {
         matches!(self, Self::Days { from, to } if from.day() == 1 && to.day() == 1)
     }
 
-    /// First instant and end of the range in a zone.
-    pub fn instants(&self, zone: Tz) -> (DateTime<Utc>, DateTime<Utc>) {
+    /// First instant and end of the range in a calendar.
+    pub fn instants(&self, calendar: &Calendar) -> (DateTime<Utc>, DateTime<Utc>) {
         match self {
-            Self::Days { from, to } => (day_start(*from, zone), day_start(*to, zone)),
+            Self::Days { from, to } => (calendar.start_of(*from), calendar.start_of(*to)),
             Self::Hours { from, to } => (*from, *to),
         }
     }
 
-    /// All periods of the range, in order; no more than `limit`. `zones` are the owners'.
-    pub fn periods(&self, bucket: Bucket, zones: &[Tz], limit: usize) -> Vec<Period> {
+    /// What of a calendar lies in the range.
+    pub fn stretches(&self, calendar: &Calendar) -> Vec<Stretch> {
+        match self {
+            Self::Days { from, to } => calendar.days(*from, *to),
+            Self::Hours { from, to } => calendar.instants(*from, *to),
+        }
+    }
+
+    /// All periods of the range, in order; no more than `limit`. The calendars are the owners'.
+    pub fn periods(&self, bucket: Bucket, anchor: Anchor, calendars: &[Arc<Calendar>], limit: usize) -> Vec<Period> {
         match (bucket, self) {
             (Bucket::Total, _) => vec![Period::Total],
             (Bucket::Hour, _) => {
-                let ends = zones.iter().map(|zone| self.instants(*zone));
-                let (from, to) = ends.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap_or(self.instants(Tz::UTC));
+                let ends = calendars.iter().map(|calendar| self.instants(calendar));
+                let ends = ends.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+                let (from, to) = ends.unwrap_or_else(|| self.instants(&Calendar::new(Tz::UTC)));
                 steps(hour_of(from), |hour| *hour < to, |hour| hour + TimeDelta::hours(1), limit)
                     .map(Period::Hour)
                     .collect()
@@ -85,7 +143,8 @@ impl Range {
                 steps(*from, |day| day < to, |day| day + Days::new(1), limit).map(Period::Day).collect()
             }
             (Bucket::Month, Self::Days { from, to }) => {
-                steps(month_of(*from), |day| day < to, |day| day + Months::new(1), limit).map(Period::Month).collect()
+                let more = |month: &NaiveDate| anchor.first_day(*month) < *to;
+                steps(anchor.month_of(*from), more, |month| month + Months::new(1), limit).map(Period::Month).collect()
             }
             (Bucket::Day | Bucket::Month, Self::Hours { .. }) => unreachable!("days and months are asked in days"),
         }
@@ -93,13 +152,14 @@ impl Range {
 }
 
 impl Period {
-    /// What the period covers of the range, in a zone.
-    pub fn instants(&self, range: &Range, zone: Tz) -> (DateTime<Utc>, DateTime<Utc>) {
-        let (from, to) = range.instants(zone);
+    /// What the period covers of the range, in a calendar.
+    pub fn instants(&self, range: &Range, anchor: Anchor, calendar: &Calendar) -> (DateTime<Utc>, DateTime<Utc>) {
+        let (from, to) = range.instants(calendar);
+        let days = |first, next| (calendar.start_of(first), calendar.start_of(next));
         let (start, end) = match self {
             Self::Hour(hour) => (*hour, *hour + TimeDelta::hours(1)),
-            Self::Day(day) => (day_start(*day, zone), day_start(*day + Days::new(1), zone)),
-            Self::Month(day) => (day_start(*day, zone), day_start(*day + Months::new(1), zone)),
+            Self::Day(day) => days(*day, *day + Days::new(1)),
+            Self::Month(month) => days(anchor.first_day(*month), anchor.first_day(*month + Months::new(1))),
             Self::Total => (from, to),
         };
         (start.max(from), end.min(to))
@@ -149,23 +209,50 @@ mod tests {
         }
     }
 
+    fn calendars(zone: Tz) -> Vec<Arc<Calendar>> {
+        vec![Arc::new(Calendar::new(zone))]
+    }
+
     #[test]
     fn a_range_has_the_periods_that_it_touches() {
+        let periods = |range: Range, bucket, anchor| range.periods(bucket, Anchor(anchor), &[], 1000);
         let range = Range::Days { from: day("2026-01-30"), to: day("2026-03-02") };
-        assert_eq!(range.periods(Bucket::Day, &[], 1000).len(), 31);
-        let months: Vec<_> = ["2026-01-01", "2026-02-01", "2026-03-01"].map(|d| Period::Month(day(d))).to_vec();
-        assert_eq!(range.periods(Bucket::Month, &[], 1000), months);
+        assert_eq!(periods(range, Bucket::Day, 1).len(), 31);
+        let months = |names: &[&str]| names.iter().map(|name| Period::Month(day(name))).collect::<Vec<_>>();
+        assert_eq!(periods(range, Bucket::Month, 1), months(&["2026-01-01", "2026-02-01", "2026-03-01"]));
+        // Up to 1 March, the month that begins on 2 February goes on.
+        assert_eq!(periods(range, Bucket::Month, 2), months(&["2026-01-01", "2026-02-01"]));
+        assert_eq!(periods(range, Bucket::Month, 28), months(&["2026-01-01", "2026-02-01"]));
+        let range = Range::Days { from: day("2026-01-04"), to: day("2026-01-06") };
+        assert_eq!(periods(range, Bucket::Month, 5), months(&["2025-12-01", "2026-01-01"]));
         let long_day = Range::Days { from: day("2026-10-25"), to: day("2026-10-26") };
-        assert_eq!(long_day.periods(Bucket::Hour, &[Tz::Europe__Paris], 1000).len(), 25);
-        assert_eq!(long_day.periods(Bucket::Hour, &[Tz::Asia__Kathmandu], 1000).len(), 25);
-        assert_eq!(long_day.periods(Bucket::Hour, &[Tz::UTC], 1000).len(), 24);
+        for (zone, hours) in [(Tz::Europe__Paris, 25), (Tz::Asia__Kathmandu, 25), (Tz::UTC, 24)] {
+            assert_eq!(long_day.periods(Bucket::Hour, Anchor::FIRST, &calendars(zone), 1000).len(), hours);
+        }
     }
 
     #[test]
     fn a_month_is_cut_to_the_range() {
-        let range = Range::Days { from: day("2026-11-15"), to: day("2026-12-01") };
-        let (start, end) = Period::Month(day("2026-11-01")).instants(&range, Tz::UTC);
-        assert_eq!((start, end), (utc("2026-11-15T00:00:00Z"), utc("2026-12-01T00:00:00Z")));
+        let range = Range::Days { from: day("2026-11-15"), to: day("2027-01-01") };
+        let instants =
+            |month, anchor| Period::Month(day(month)).instants(&range, Anchor(anchor), &Calendar::new(Tz::UTC));
+        assert_eq!(instants("2026-11-01", 1), (utc("2026-11-15T00:00:00Z"), utc("2026-12-01T00:00:00Z")));
+        assert_eq!(instants("2026-11-01", 5), (utc("2026-11-15T00:00:00Z"), utc("2026-12-05T00:00:00Z")));
+        assert_eq!(instants("2026-12-01", 28), (utc("2026-12-28T00:00:00Z"), utc("2027-01-01T00:00:00Z")));
+    }
+
+    #[test]
+    fn calendars_differ_only_where_they_are_asked() {
+        let paris = Calendar::new(Tz::Europe__Paris);
+        let moved = Calendar::new(Tz::Asia__Tokyo).then(day("2026-05-01"), Tz::Europe__Paris);
+        let number = |from, to| {
+            let range = Range::Days { from: day(from), to: day(to) };
+            distinct([&paris, &moved, &paris].map(|calendar| Arc::new(calendar.clone())), &range).len()
+        };
+        assert_eq!(number("2026-05-02", "2027-01-01"), 1);
+        // 1 May begins in Tokyo for one of them, and so ends the day before.
+        assert_eq!(number("2026-05-01", "2026-05-02"), 2);
+        assert_eq!(number("2026-04-01", "2026-05-01"), 2);
     }
 
     proptest! {
@@ -176,6 +263,15 @@ mod tests {
             let start = day_start(date, zone);
             prop_assert!(start.with_timezone(&zone).date_naive() >= date);
             prop_assert!((start - TimeDelta::seconds(1)).with_timezone(&zone).date_naive() < date);
+        }
+
+        // A day is in the billing month that begins no later than it, and ends after it.
+        #[test]
+        fn a_billing_month_holds_its_days(days in 0_u64..25_000, anchor in 1_u8..=28) {
+            let (date, anchor) = (day("1970-02-01") + Days::new(days), Anchor(anchor));
+            let month = anchor.month_of(date);
+            prop_assert!(anchor.first_day(month) <= date && date < anchor.first_day(month + Months::new(1)));
+            prop_assert_eq!(anchor.first_day(month).day(), u32::from(anchor.0));
         }
 
         #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -21,12 +21,15 @@ pub struct Known {
     pub assignments: HashMap<i32, Vec<Assignment>>,
 }
 
+/// A device's owner in a time in which the owner's billing time zone is the same.
 pub struct Assignment {
     since: Option<DateTime<Utc>>,
     until: Option<DateTime<Utc>>,
     pub owner: Owner,
     /// The owner's billing time zone.
-    pub zone: Tz,
+    zone: Tz,
+    /// The first billing day in that time zone; none where there was no other before.
+    first_day: Option<NaiveDate>,
 }
 
 /// What decides how a metric's values are stored.
@@ -83,6 +86,12 @@ impl Metric {
 impl Assignment {
     pub fn covers(&self, at: DateTime<Utc>) -> bool {
         self.since.is_none_or(|since| since <= at) && self.until.is_none_or(|until| at < until)
+    }
+
+    /// The billing day of an instant that it covers.
+    pub fn billing_day(&self, at: DateTime<Utc>) -> NaiveDate {
+        let date = at.with_timezone(&self.zone).date_naive();
+        self.first_day.map_or(date, |first| date.max(first))
     }
 }
 
@@ -158,6 +167,7 @@ struct AssignmentRow {
     group_id: i32,
     since: Option<DateTime<Utc>>,
     until: Option<DateTime<Utc>>,
+    first_day: Option<NaiveDate>,
     time_zone: String,
 }
 
@@ -177,7 +187,7 @@ async fn assignments(
     for row in rows {
         let owner = Owner { customer_id: row.customer_id, group_id: row.group_id };
         let zone = row.time_zone.parse().map_err(|e: chrono_tz::ParseError| sqlx::Error::Decode(e.into()))?;
-        let assignment = Assignment { since: row.since, until: row.until, owner, zone };
+        let assignment = Assignment { since: row.since, until: row.until, owner, zone, first_day: row.first_day };
         assignments.entry(row.device_id).or_default().push(assignment);
     }
     Ok(assignments)

@@ -4,7 +4,6 @@ use chrono::NaiveDate;
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 
-use crate::core::instant;
 use crate::core::reading::{Code, Item, RawReading, Reason};
 use crate::ingest::known::{Kind, Known, Metric, Owner};
 use crate::ingest::verdict::Verdict;
@@ -96,7 +95,7 @@ impl Known {
             value,
             increment: if metric.kind == Kind::Delta { value } else { 0 },
             owner: assignment.owner,
-            billing_day: instant::billing_day(raw.at, assignment.zone),
+            billing_day: assignment.billing_day(raw.at),
         })
     }
 }

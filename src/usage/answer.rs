@@ -1,10 +1,13 @@
 //! The answer of `GET /v1/usage`: points put together from figures, as JSON or CSV.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use chrono::{DateTime, Duration, SecondsFormat, Utc};
-use chrono_tz::Tz;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::core::calendar::Calendar;
 use crate::core::decimal::Scaled;
 use crate::core::period::{Period, Range};
 use crate::usage::ask::{Bucketing, By, Stat};
@@ -23,7 +26,7 @@ pub struct Usage {
     /// End of the range, itself not in it.
     #[schema(example = "2026-12-01")]
     pub to: String,
-    /// The billing time zone; null where the scope mixes several.
+    /// The billing time zone; null where the scope has several in the range.
     #[schema(example = "Europe/Paris")]
     pub time_zone: Option<String>,
     /// Every reading recorded before this instant is in the figures.
@@ -60,7 +63,7 @@ pub struct SeriesAnswer {
     /// With `by=kind`: the kind of device.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// The billing time zone of the series; null where it mixes several.
+    /// The billing time zone of the series; null where it has several in the range.
     pub time_zone: Option<String>,
     pub points: Vec<Point>,
 }
@@ -69,13 +72,14 @@ pub struct SeriesAnswer {
 /// to tell it from.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Point {
-    /// `2026-11-01` for a day, `2026-11` for a month, the start instant for an hour, `from/to` for a total.
+    /// `2026-11-01` for a day, the start instant for an hour, `from/to` for a total; for a month `2026-11`, the calendar
+    /// month in which it begins.
     #[schema(example = "2026-11-01")]
     pub period: String,
-    /// Start of what the point covers; null where the series mixes time zones.
+    /// Start of what the point covers; null where the series mixes billing calendars.
     #[schema(example = "2026-11-01T00:00:00+01:00")]
     pub start: Option<String>,
-    /// End of what the point covers, itself not in it; null where the series mixes time zones.
+    /// End of what the point covers, itself not in it; null where the series mixes billing calendars.
     #[schema(example = "2026-11-02T00:00:00+01:00")]
     pub end: Option<String>,
     /// Sum of increments.
@@ -122,7 +126,7 @@ pub struct Freshness {
 }
 
 impl SeriesAnswer {
-    pub fn new(metric: &Metric, by: Option<By>, series: &Series, points: Vec<Point>) -> Self {
+    pub fn new(metric: &Metric, by: Option<By>, series: &Series, range: &Range, points: Vec<Point>) -> Self {
         let label = |when| by.filter(|by| *by == when).and(series.label.clone());
         Self {
             metric: metric.key.clone(),
@@ -131,7 +135,7 @@ impl SeriesAnswer {
             group: (by == Some(By::Group)).then(|| series.label.clone()),
             device: label(By::Device),
             kind: label(By::Kind),
-            time_zone: single(&series.zones),
+            time_zone: single(&series.calendars, range),
             points,
         }
     }
@@ -141,26 +145,25 @@ impl Point {
     pub fn new(
         period: &Period,
         range: &Range,
-        zones: &[Tz],
+        series: &Series,
         stats: &[Stat],
         figures: &Figures,
         scale: u8,
         freshness: Freshness,
     ) -> Self {
-        let zone = if let [zone] = zones { Some(*zone) } else { None };
-        let (start, end) = zone.map(|zone| period.instants(range, zone)).unzip();
-        // Owners in several zones: the period is over when it is over for the last of them.
-        let over = zones.iter().map(|zone| period.instants(range, *zone).1).max();
-        let local =
-            |at: Option<DateTime<Utc>>| Some(at?.with_timezone(&zone?).to_rfc3339_opts(SecondsFormat::Secs, false));
+        let instants = |calendar: &Arc<Calendar>| period.instants(range, series.anchor, calendar);
+        // Owners with several calendars: the period is over when it is over for the last of them.
+        let over = series.calendars.iter().map(|calendar| instants(calendar).1).max();
+        let calendar = if let [calendar] = series.calendars.as_slice() { Some(calendar) } else { None };
+        let (start, end) = calendar.map(|calendar| local(calendar, instants(calendar))).unzip();
         let has = |stat| stats.contains(&stat);
         let scaled = |value: Option<i64>| value.map(|units| Scaled::new(units, scale));
         let mean = || Scaled::new(figures.value_sum, scale).divided_by(i128::from(figures.count));
         let mean = (figures.count > 0).then(mean).or(scaled(figures.first.filter(|_| figures.count == 0)));
         Self {
             period: word(period, range),
-            start: local(start),
-            end: local(end),
+            start,
+            end,
             sum: has(Stat::Sum).then(|| Some(Scaled::new(figures.sum, scale))),
             count: has(Stat::Count).then_some(figures.count),
             min: has(Stat::Min).then(|| scaled(figures.min)),
@@ -220,9 +223,18 @@ impl Usage {
     }
 }
 
-/// The name of a zone, where there is only one.
-pub fn single(zones: &[Tz]) -> Option<String> {
-    if let [zone] = zones { Some(zone.name().to_owned()) } else { None }
+/// Start and end as text. Where the time zone changes between two days, both write the midnight of the time zone before.
+fn local(calendar: &Calendar, (start, end): (DateTime<Utc>, DateTime<Utc>)) -> (String, String) {
+    let text =
+        |at: DateTime<Utc>| at.with_timezone(&calendar.zone_until(at)).to_rfc3339_opts(SecondsFormat::Secs, false);
+    (text(start), text(end))
+}
+
+/// The name of the time zone that holds over the whole range, where there is only one.
+pub fn single(calendars: &[Arc<Calendar>], range: &Range) -> Option<String> {
+    let stretches = calendars.iter().flat_map(|calendar| range.stretches(calendar));
+    let mut names: BTreeSet<_> = stretches.map(|stretch| stretch.zone.name()).collect();
+    names.pop_first().filter(|_| names.is_empty()).map(str::to_owned)
 }
 
 /// The ends of a range as text.

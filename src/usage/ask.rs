@@ -1,13 +1,15 @@
 //! What is asked: the parameters of `GET /v1/usage`, read into types that cannot be wrong.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, FixedOffset, NaiveDate, TimeDelta, Utc};
-use chrono_tz::Tz;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
+use crate::core::calendar::Calendar;
 use crate::core::entity::Ref;
 use crate::core::instant;
-use crate::core::period::{self, Bucket, Range};
+use crate::core::period::{Bucket, Range};
 use crate::http::problem::{Code, Problem, Result};
 
 /// Most metrics in one call.
@@ -157,15 +159,15 @@ impl Parameters {
 }
 
 impl Ask {
-    /// The range, for owners in these zones. Days are each owner's own. An instant must be the start of a UTC hour, for
-    /// buckets of hours and totals, or local midnight.
-    pub fn range(&self, zones: &[Tz]) -> Result<Range> {
-        let days = (as_day("from", self.from, zones), as_day("to", self.to, zones));
+    /// The range, for owners with these calendars. Days are each owner's own. An instant must be the start of a UTC hour,
+    /// for buckets of hours and totals, or of a day.
+    pub fn range(&self, calendars: &[Arc<Calendar>]) -> Result<Range> {
+        let days = (as_day("from", self.from, calendars), as_day("to", self.to, calendars));
         let range = match (days, self.bucket.into()) {
             ((Ok(from), Ok(to)), _) => Range::Days { from, to },
             ((Err(problem), _) | (_, Err(problem)), Bucket::Day | Bucket::Month) => return Err(problem),
             (_, Bucket::Hour | Bucket::Total) => {
-                Range::Hours { from: as_hour("from", self.from, zones)?, to: as_hour("to", self.to, zones)? }
+                Range::Hours { from: as_hour("from", self.from, calendars)?, to: as_hour("to", self.to, calendars)? }
             }
         };
         let forward = match range {
@@ -255,31 +257,29 @@ fn read_bound(parameter: &str, text: &str) -> Result<Bound> {
     at.map_err(|why| Problem::parameter(parameter, format!("{text:?}: {why}; or a date such as 2026-11-01")))
 }
 
-/// The day that a bound starts. Where owners are in several zones, the midnight that was written counts.
-fn as_day(parameter: &str, bound: Bound, zones: &[Tz]) -> Result<NaiveDate> {
+/// The day that a bound starts. Where owners have several calendars, the midnight that was written counts.
+fn as_day(parameter: &str, bound: Bound, calendars: &[Arc<Calendar>]) -> Result<NaiveDate> {
     let at = match bound {
         Bound::Day(day) => return Ok(day),
         Bound::Instant(at) => at,
     };
-    let local = match zones {
-        [zone] => at.with_timezone(zone).naive_local(),
-        _ => at.naive_local(),
+    let (day, is_start, place) = match calendars {
+        [calendar] => {
+            let day = calendar.day_of(at.to_utc());
+            (day, calendar.start_of(day) == at, calendar.zone_at(at.to_utc()).name())
+        }
+        _ => (at.date_naive(), at.time() == chrono::NaiveTime::MIN, "its zone"),
     };
-    let is_midnight = match zones {
-        [zone] => period::day_start(local.date(), *zone) == at,
-        _ => local.time() == chrono::NaiveTime::MIN,
-    };
-    if is_midnight {
-        return Ok(local.date());
+    if is_start {
+        return Ok(day);
     }
-    let place = zones.first().filter(|_| zones.len() == 1).map_or("its zone", |zone| zone.name());
-    Err(Problem::parameter(parameter, format!("{at} is not midnight in {place}; send a date such as {}", local.date())))
+    Err(Problem::parameter(parameter, format!("{at} is not midnight in {place}; send a date such as {day}")))
 }
 
-fn as_hour(parameter: &str, bound: Bound, zones: &[Tz]) -> Result<DateTime<Utc>> {
-    let at = match (bound, zones) {
+fn as_hour(parameter: &str, bound: Bound, calendars: &[Arc<Calendar>]) -> Result<DateTime<Utc>> {
+    let at = match (bound, calendars) {
         (Bound::Instant(at), _) => at.to_utc(),
-        (Bound::Day(day), [zone]) => period::day_start(day, *zone),
+        (Bound::Day(day), [calendar]) => calendar.start_of(day),
         (Bound::Day(_), _) => {
             return Err(Problem::parameter(
                 parameter,
@@ -323,6 +323,11 @@ pub fn stats_for(kind: &str, metric: &str, asked: Option<&[Stat]>) -> Result<Vec
 #[cfg(test)]
 mod tests {
     use super::*;
+    use chrono_tz::Tz;
+
+    fn calendars<const N: usize>(zones: [Tz; N]) -> [Arc<Calendar>; N] {
+        zones.map(|zone| Arc::new(Calendar::new(zone)))
+    }
 
     fn ask(from: &str, to: &str, bucket: &str) -> Ask {
         let parameters = Parameters {
@@ -341,22 +346,27 @@ mod tests {
 
     #[test]
     fn local_midnight_is_a_day() {
-        let range = ask("2026-11-01T00:00:00+01:00", "2026-11-02", "day").range(&[Tz::Europe__Paris]).unwrap();
+        let range =
+            ask("2026-11-01T00:00:00+01:00", "2026-11-02", "day").range(&calendars([Tz::Europe__Paris])).unwrap();
         let days = Range::Days { from: "2026-11-01".parse().unwrap(), to: "2026-11-02".parse().unwrap() };
         assert_eq!(range, days);
-        assert!(ask("2026-11-01T00:00:00Z", "2026-11-02", "day").range(&[Tz::Europe__Paris]).is_err());
-        assert_eq!(ask("2026-11-01T00:00:00Z", "2026-11-02", "day").range(&[Tz::Europe__Paris, Tz::UTC]), Ok(days));
+        assert!(ask("2026-11-01T00:00:00Z", "2026-11-02", "day").range(&calendars([Tz::Europe__Paris])).is_err());
+        assert_eq!(
+            ask("2026-11-01T00:00:00Z", "2026-11-02", "day").range(&calendars([Tz::Europe__Paris, Tz::UTC])),
+            Ok(days)
+        );
     }
 
     #[test]
     fn hours_need_not_be_days() {
-        let range =
-            ask("2026-11-01T06:00:00Z", "2026-11-01T09:00:00+01:00", "hour").range(&[Tz::Europe__Paris]).unwrap();
+        let range = ask("2026-11-01T06:00:00Z", "2026-11-01T09:00:00+01:00", "hour")
+            .range(&calendars([Tz::Europe__Paris]))
+            .unwrap();
         let hours =
             Range::Hours { from: "2026-11-01T06:00:00Z".parse().unwrap(), to: "2026-11-01T08:00:00Z".parse().unwrap() };
         assert_eq!(range, hours);
-        assert!(ask("2026-11-01T06:30:00Z", "2026-11-02T00:00:00Z", "hour").range(&[Tz::UTC]).is_err());
-        assert!(ask("2026-11-02", "2026-11-02", "day").range(&[Tz::UTC]).is_err());
+        assert!(ask("2026-11-01T06:30:00Z", "2026-11-02T00:00:00Z", "hour").range(&calendars([Tz::UTC])).is_err());
+        assert!(ask("2026-11-02", "2026-11-02", "day").range(&calendars([Tz::UTC])).is_err());
     }
 
     #[test]

@@ -7,9 +7,9 @@ use chrono::{DateTime, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use sqlx::postgres::PgArguments;
 use sqlx::{AssertSqlSafe, PgConnection, Postgres};
 
-use crate::core::period::{self, Bucket, Period, Range};
+use crate::core::period::{self, Anchor, Bucket, Period, Range};
 use crate::http::problem::{Problem, Result};
-use crate::usage::scope::{ChannelFilter, ChannelLabel, MAX_POINTS, Owner, Source, too_many};
+use crate::usage::scope::{ChannelFilter, ChannelLabel, MAX_POINTS, Owner, Rows, Source, too_many};
 
 /// The figures of one metric, series and period; values are scaled.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -131,11 +131,11 @@ impl Query<'_> {
             Range::Days { from, .. } => (midnight(*from + Days::new(1)), Some(*from)),
             Range::Hours { from, .. } => (*from, None),
         };
-        let sql = match source {
-            Source::Owners { owner, .. } => include_str!("../../sql/usage/owners_before.sql")
+        let sql = match &source.rows {
+            Rows::Owners { owner, .. } => include_str!("../../sql/usage/owners_before.sql")
                 .replace("{rollup}", &format!("{}_{}", owner.word(), width.word()))
                 .replace("{owner}", owner.column()),
-            Source::Channels { label, .. } => include_str!("../../sql/usage/channels_before.sql")
+            Rows::Channels { label, .. } => include_str!("../../sql/usage/channels_before.sql")
                 .replace("{rollup}", &format!("channel_{}", width.word()))
                 .replace("{label}", label.expression()),
         };
@@ -145,9 +145,9 @@ impl Query<'_> {
             .bind(until)
             .bind(first_day)
             .bind(MAX_POINTS as i64 + 1);
-        let query = match source {
-            Source::Owners { ids, labels, .. } => query.bind(ids).bind(labels),
-            Source::Channels { filter, .. } => query.bind(&filter.customers).bind(filter.group).bind(filter.device),
+        let query = match &source.rows {
+            Rows::Owners { ids, labels, .. } => query.bind(ids).bind(labels),
+            Rows::Channels { filter, .. } => query.bind(&filter.customers).bind(filter.group).bind(filter.device),
         };
         let rows: Vec<Row> = query.fetch_all(db).await?;
         let place = |row: Row| (Place { metric_id: row.metric_id, label: row.label }, row.last_value);
@@ -155,43 +155,46 @@ impl Query<'_> {
     }
 
     fn statement(&self, source: &Source, figures: &str) -> String {
-        match source {
-            Source::Owners { owner, .. } => {
-                let rollup = format!("{}_{}", owner.word(), self.width().word());
+        match &source.rows {
+            Rows::Owners { owner, .. } => {
+                let rollup = format!("{}_{}", owner.word(), self.width(source.anchor).word());
                 let sql = include_str!("../../sql/usage/owners.sql").replace("{owner}", owner.column());
-                self.complete(sql, &rollup, figures)
+                self.complete(sql, source.anchor, &rollup, figures)
             }
-            Source::Channels { .. } => self.channel_statement(source, figures),
+            Rows::Channels { .. } => self.channel_statement(source, figures),
         }
     }
 
     fn channel_statement(&self, source: &Source, figures: &str) -> String {
-        let (label, join) = match source {
-            Source::Owners { owner: Owner::Provider, .. } => ("NULL::text", ""),
-            Source::Owners { owner: Owner::Customer, .. } => ("s.label", OWNERS_OF_CUSTOMERS),
-            Source::Owners { owner: Owner::Group, .. } => ("s.label", OWNERS_OF_GROUPS),
-            Source::Channels { label, .. } => (label.expression(), ""),
+        let (label, join) = match &source.rows {
+            Rows::Owners { owner: Owner::Provider, .. } => ("NULL::text", ""),
+            Rows::Owners { owner: Owner::Customer, .. } => ("s.label", OWNERS_OF_CUSTOMERS),
+            Rows::Owners { owner: Owner::Group, .. } => ("s.label", OWNERS_OF_GROUPS),
+            Rows::Channels { label, .. } => (label.expression(), ""),
         };
         let sql = include_str!("../../sql/usage/channels.sql").replace("{label}", label).replace("{join}", join);
-        self.complete(sql, &format!("channel_{}", self.width().word()), figures)
+        self.complete(sql, source.anchor, &format!("channel_{}", self.width(source.anchor).word()), figures)
     }
 
-    fn complete(&self, sql: String, rollup: &str, figures: &str) -> String {
-        let day = self.width().day();
+    fn complete(&self, sql: String, anchor: Anchor, rollup: &str, figures: &str) -> String {
+        let width = self.width(anchor);
+        let anchored = format!("date_trunc('month', (r.billing_day - {})::timestamp)", anchor.days_later());
         let period = match self.bucket {
             Bucket::Hour => "r.bucket AT TIME ZONE 'UTC'",
             Bucket::Day => "r.billing_day::timestamp",
-            Bucket::Month if self.width() == Width::Monthly => "r.billing_month::timestamp",
-            Bucket::Month => "date_trunc('month', r.billing_day::timestamp)",
+            Bucket::Month if width == Width::Monthly => "r.billing_month::timestamp",
+            Bucket::Month => &anchored,
             Bucket::Total => "timestamp '1970-01-01'",
         };
-        sql.replace("{rollup}", rollup).replace("{day}", day).replace("{period}", period).replace("{figures}", figures)
+        let sql = sql.replace("{rollup}", rollup).replace("{day}", width.day());
+        sql.replace("{period}", period).replace("{figures}", figures)
     }
 
-    /// The narrowest rollup that is needed: a month only answers for itself whole.
-    fn width(&self) -> Width {
+    /// The widest rollup that will do: a calendar month only answers for itself whole.
+    fn width(&self, anchor: Anchor) -> Width {
         match (self.bucket, self.range) {
             (Bucket::Hour, _) | (_, Range::Hours { .. }) => Width::Hourly,
+            (Bucket::Month, _) if anchor != Anchor::FIRST => Width::Daily,
             (Bucket::Month | Bucket::Total, range) if range.is_whole_months() => Width::Monthly,
             _ => Width::Daily,
         }
@@ -201,14 +204,14 @@ impl Query<'_> {
     where
         T: for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>,
     {
-        let (from, to) = self.buckets();
+        let (from, to) = self.buckets(source.anchor);
         let (first, end) = match self.range {
             Range::Days { from, to } => (Some(*from), Some(*to)),
             Range::Hours { .. } => (None, None),
         };
-        let (ids, labels, filter) = match source {
-            Source::Owners { ids, labels, .. } => (Some(ids), Some(labels), None),
-            Source::Channels { filter, .. } => (None, None, Some(filter)),
+        let (ids, labels, filter) = match &source.rows {
+            Rows::Owners { ids, labels, .. } => (Some(ids), Some(labels), None),
+            Rows::Channels { filter, .. } => (None, None, Some(filter)),
         };
         sqlx::query_as(AssertSqlSafe(sql.to_owned()))
             .bind(self.metric_ids.to_vec())
@@ -225,8 +228,8 @@ impl Query<'_> {
     }
 
     /// Bounds on the UTC buckets: with days, one bucket more on each side, since local days reach into them.
-    fn buckets(&self) -> (DateTime<Utc>, DateTime<Utc>) {
-        match (self.range, self.width()) {
+    fn buckets(&self, anchor: Anchor) -> (DateTime<Utc>, DateTime<Utc>) {
+        match (self.range, self.width(anchor)) {
             (Range::Hours { from, to }, _) => (*from, *to),
             (Range::Days { from, to }, Width::Monthly) => {
                 (midnight(period::month_of(*from) - Months::new(1)), midnight(*to + Months::new(1)))
@@ -301,7 +304,7 @@ impl From<At> for Place {
     }
 }
 
-/// A local day lies within the UTC day of its date and its two neighbours.
+/// A billing day lies within the UTC day of its date and its two neighbours, also where the time zone changes.
 fn midnight(day: NaiveDate) -> DateTime<Utc> {
     day.and_time(NaiveTime::MIN).and_utc()
 }

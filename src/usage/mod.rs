@@ -1,8 +1,9 @@
-//! Figures out: `GET /v1/usage`. `ask` reads the parameters, `scope` finds whose usage it is, `figures` asks the
-//! rollups, `answer` writes the points.
+//! Figures out: `GET /v1/usage`. `ask` reads the parameters, `scope` finds whose usage it is among the `customers`,
+//! `figures` asks the rollups, `answer` writes the points.
 
 mod answer;
 mod ask;
+mod customers;
 mod figures;
 mod scope;
 
@@ -25,8 +26,9 @@ use crate::http::problem::{Problem, ProblemBody, Result};
 use crate::rollup;
 use answer::{Freshness, Point, ScopeAnswer, SeriesAnswer, Usage};
 use ask::{Ask, Filling, Parameters, Stat};
+use customers::Customers;
 use figures::{Figures, Place};
-use scope::{Customers, MAX_POINTS, Metric, Scope, Series, Source, too_many};
+use scope::{MAX_POINTS, Metric, Scope, Series, Source, too_many};
 
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(usage))
@@ -34,9 +36,12 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// Usage of a provider, customer, group or device
 ///
-/// Figures by hour, day, month or in total, exact and as of `fresh_through`. Days and months are those of each owner's
-/// billing time zone, 23- and 25-hour days included. A range need not be of whole months: a month's point then covers
-/// the days that lie in it, as its `start` and `end` say. `Accept: text/csv` gives one row per series and point.
+/// Figures by hour, day, month or in total, exact and as of `fresh_through`. Days are those of each owner's billing
+/// calendar, 23- and 25-hour days included; where its time zone changed, the first day of the new one is longer or
+/// shorter by the difference. Months begin on the `billing_month_anchor` of the customer that the series is of: of the
+/// scope, of the sub-customer with `by=customer`, of the group's customer with `by=group`, of a device's owner; a
+/// provider's are calendar months. A range need not be of whole months: a month's point then covers the days that lie in
+/// it, as its `start` and `end` say. `Accept: text/csv` gives one row per series and point.
 #[utoipa::path(get, path = "/v1/usage", tag = "Usage", params(Parameters),
     responses(
         (status = 200, description = "The figures", content(
@@ -77,7 +82,7 @@ async fn answer(
     let stats = stats_of(&metrics, ask)?;
     let customers = Customers::load(db, tenant).await?;
     let scope = Scope::find(db, tenant, &ask.scope, &customers).await?;
-    let range = ask.range(&scope.zones)?;
+    let range = ask.range(&scope.calendars)?;
     let (series, sources) = scope.split(db, tenant, ask, &range, &customers).await?;
     let fresh_through = rollup::fresh_through(db, horizon).await?;
     let freshness = Freshness { fresh_through, late_horizon: app.late_horizon };
@@ -91,12 +96,12 @@ async fn answer(
             let points = table.points(metric, one, stats, room)?;
             room -= points.len();
             if one.always || !points.is_empty() {
-                answers.push(SeriesAnswer::new(metric, ask.by, one, points));
+                answers.push(SeriesAnswer::new(metric, ask.by, one, &range, points));
             }
         }
     }
     let (from, to) = answer::ends(&range);
-    let time_zone = answer::single(&scope.zones);
+    let time_zone = answer::single(&scope.calendars, &range);
     let bucket = ask.bucket.as_ref().to_owned();
     let scope = ScopeAnswer { level: scope.level, key: scope.key };
     let mut all: Vec<Stat> = Vec::new();
@@ -156,13 +161,13 @@ impl Table<'_> {
         let found = self.figures.get(&place).unwrap_or(&none);
         let point = |period: &Period, figures: &Figures| {
             let scale = metric.scale as u8;
-            Point::new(period, self.range, &series.zones, stats, figures, scale, self.freshness)
+            Point::new(period, self.range, series, stats, figures, scale, self.freshness)
         };
         if self.ask.fill == Filling::None || (found.is_empty() && !series.always) {
             let points: Vec<_> = found.iter().map(|(period, figures)| point(period, figures)).collect();
             return if points.len() > room { Err(too_many()) } else { Ok(points) };
         }
-        let periods = self.range.periods(self.ask.bucket.into(), &series.zones, room + 1);
+        let periods = self.range.periods(self.ask.bucket.into(), series.anchor, &series.calendars, room + 1);
         if periods.len() > room {
             return Err(too_many());
         }

@@ -1,16 +1,17 @@
 //! Whose usage it is: scope and split, resolved to the numbers that rollups are keyed by.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use chrono_tz::Tz;
 use sqlx::PgConnection;
-use uuid::Uuid;
 
+use crate::core::calendar::Calendar;
 use crate::core::entity::Ref;
-use crate::core::period::Range;
+use crate::core::period::{self, Anchor, Range};
 use crate::http::access::Tenant;
 use crate::http::problem::{Code, Problem, Result};
 use crate::usage::ask::{Ask, By, Filling, ScopeName};
+use crate::usage::customers::Customers;
 
 /// Most points in one answer.
 pub const MAX_POINTS: usize = 200_000;
@@ -25,29 +26,15 @@ pub struct Metric {
     pub scale: i32,
 }
 
-/// A provider's customers by number.
-#[derive(Debug)]
-pub struct Customers {
-    by_id: HashMap<i32, Customer>,
-    below: HashMap<Option<i32>, Vec<i32>>,
-}
-
-#[derive(Debug, sqlx::FromRow)]
-struct Customer {
-    customer_id: i32,
-    parent_id: Option<i32>,
-    uuid: Uuid,
-    key: String,
-    time_zone: String,
-}
-
 /// The scope as found.
 #[derive(Debug)]
 pub struct Scope {
     pub level: &'static str,
     pub key: String,
-    /// Billing time zones of the owners in it, each once.
-    pub zones: Vec<Tz>,
+    /// Billing calendars of the owners in it, each once.
+    pub calendars: Vec<Arc<Calendar>>,
+    /// On which day its own billing months begin.
+    anchor: Anchor,
     within: Within,
 }
 
@@ -65,14 +52,24 @@ enum Within {
 pub struct Series {
     /// What it is of; none for the whole scope, or for what belongs to no group.
     pub label: Option<String>,
-    pub zones: Vec<Tz>,
+    /// Billing calendars of its owners that differ within the range.
+    pub calendars: Vec<Arc<Calendar>>,
+    /// On which day its billing months begin.
+    pub anchor: Anchor,
     /// Whether it is shown though it has no points.
     pub always: bool,
 }
 
+/// Where the figures of some series are: those whose billing months begin on the same day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    pub anchor: Anchor,
+    pub rows: Rows,
+}
+
 /// Which rows of which rollups are a series' own.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum Rows {
     /// Rollups of owners: the owner's number leads to the series.
     Owners { owner: Owner, ids: Vec<i32>, labels: Vec<Option<String>> },
     /// Rollups of channels, for what has none of its own.
@@ -128,78 +125,30 @@ pub async fn metrics(db: &mut PgConnection, tenant: &Tenant, names: &[Ref]) -> R
     Ok(found)
 }
 
-impl Customers {
-    pub async fn load(db: &mut PgConnection, tenant: &Tenant) -> Result<Self> {
-        let rows: Vec<Customer> = sqlx::query_as(include_str!("../../sql/usage/customers.sql"))
-            .bind(tenant.provider_id)
-            .fetch_all(db)
-            .await?;
-        let mut below: HashMap<_, Vec<_>> = HashMap::new();
-        for row in &rows {
-            below.entry(row.parent_id).or_default().push(row.customer_id);
-        }
-        Ok(Self { by_id: rows.into_iter().map(|row| (row.customer_id, row)).collect(), below })
-    }
-
-    fn find(&self, name: &Ref) -> Option<&Customer> {
-        self.by_id.values().find(|c| name.key() == Some(c.key.as_str()) || name.id() == Some(c.uuid))
-    }
-
-    /// Direct sub-customers; of none: the customers at the top.
-    fn children(&self, of: Option<i32>) -> impl Iterator<Item = &Customer> {
-        self.below.get(&of).into_iter().flatten().map(|id| &self.by_id[id])
-    }
-
-    /// A customer and all below it.
-    fn subtree(&self, root: i32) -> Vec<i32> {
-        let mut found = vec![root];
-        let mut next = 0;
-        while let Some(id) = found.get(next).copied() {
-            found.extend(self.children(Some(id)).map(|c| c.customer_id));
-            next += 1;
-        }
-        found
-    }
-
-    /// Billing time zones of these customers, each once.
-    fn zones(&self, of: impl IntoIterator<Item = i32>) -> Result<Vec<Tz>> {
-        let names: BTreeSet<_> =
-            of.into_iter().filter_map(|id| Some(self.by_id.get(&id)?.time_zone.as_str())).collect();
-        names.into_iter().map(zone).collect()
-    }
-}
-
-fn zone(name: &str) -> Result<Tz> {
-    name.parse().map_err(|_| Problem::internal(format!("the time zone {name} in the database is not known here")))
-}
-
 impl Scope {
     pub async fn find(db: &mut PgConnection, tenant: &Tenant, name: &ScopeName, customers: &Customers) -> Result<Self> {
         match name {
-            ScopeName::Provider => {
-                let mut zones = customers.zones(customers.by_id.keys().copied())?;
-                if zones.is_empty() {
-                    zones.push(zone(&tenant.time_zone)?);
-                }
-                Ok(Self {
-                    level: "provider",
-                    key: tenant.key.clone(),
-                    zones,
-                    within: Within::Provider(tenant.provider_id),
-                })
-            }
+            ScopeName::Provider => Ok(Self {
+                level: "provider",
+                key: tenant.key.clone(),
+                calendars: customers.calendars(customers.ids()),
+                anchor: Anchor::FIRST,
+                within: Within::Provider(tenant.provider_id),
+            }),
             ScopeName::Customer { name, own } => {
                 let found = customers.find(name).ok_or_else(|| Problem::no_such("customer", name, Some("scope")))?;
                 let root = found.customer_id;
                 let ids = if *own { vec![root] } else { customers.subtree(root) };
-                let zones = customers.zones(ids.iter().copied())?;
-                Ok(Self { level: "customer", key: found.key.clone(), zones, within: Within::Customers(root, ids) })
+                let calendars = customers.calendars(ids.iter().copied());
+                let within = Within::Customers(root, ids);
+                Ok(Self { level: "customer", key: found.key.clone(), calendars, anchor: found.anchor, within })
             }
             ScopeName::Group(name) => {
                 let found = groups(db, tenant, Some(name), None).await?.pop();
                 let found = found.ok_or_else(|| Problem::no_such("group", name, Some("scope")))?;
-                let zones = customers.zones([found.customer_id])?;
-                Ok(Self { level: "group", key: found.key, zones, within: Within::Group(found.group_id) })
+                let calendars = customers.calendars([found.customer_id]);
+                let anchor = anchor_of(customers, found.customer_id);
+                Ok(Self { level: "group", key: found.key, calendars, anchor, within: Within::Group(found.group_id) })
             }
             ScopeName::Device(name) => device(db, tenant, name, customers).await,
         }
@@ -215,25 +164,35 @@ impl Scope {
         customers: &Customers,
     ) -> Result<(Vec<Series>, Vec<Source>)> {
         match ask.by {
-            None => Ok((vec![Series { label: None, zones: self.zones.clone(), always: true }], vec![self.whole()])),
-            Some(By::Customer) => self.by_customer(customers),
-            Some(By::Group) => self.by_group(db, tenant, customers).await,
+            None => Ok((vec![self.series(None, true, range)], vec![self.whole()])),
+            Some(By::Customer) => Ok(self.by_customer(range, customers)),
+            Some(By::Group) => self.by_group(db, tenant, range, customers).await,
             Some(by @ (By::Device | By::Kind)) => {
                 let label = if by == By::Device { ChannelLabel::Device } else { ChannelLabel::Kind };
                 let series = self.by_device(db, tenant, ask, range, customers).await?;
-                Ok((series, vec![Source::Channels { label, filter: self.filter() }]))
+                Ok((series, vec![self.source(Rows::Channels { label, filter: self.filter() })]))
             }
         }
     }
 
+    /// A series that has the scope's own calendars and months.
+    fn series(&self, label: Option<String>, always: bool, range: &Range) -> Series {
+        let calendars = period::distinct(self.calendars.iter().cloned(), range);
+        Series { label, calendars, anchor: self.anchor, always }
+    }
+
+    fn source(&self, rows: Rows) -> Source {
+        Source { anchor: self.anchor, rows }
+    }
+
     fn whole(&self) -> Source {
-        let owners = |owner, ids: &[i32]| Source::Owners { owner, ids: ids.to_vec(), labels: vec![None; ids.len()] };
-        match &self.within {
+        let owners = |owner, ids: &[i32]| Rows::Owners { owner, ids: ids.to_vec(), labels: vec![None; ids.len()] };
+        self.source(match &self.within {
             Within::Provider(id) => owners(Owner::Provider, &[*id]),
             Within::Customers(_, ids) => owners(Owner::Customer, ids),
             Within::Group(id) => owners(Owner::Group, &[*id]),
-            Within::Device(_) => Source::Channels { label: ChannelLabel::None, filter: self.filter() },
-        }
+            Within::Device(_) => Rows::Channels { label: ChannelLabel::None, filter: self.filter() },
+        })
     }
 
     fn filter(&self) -> ChannelFilter {
@@ -247,28 +206,29 @@ impl Scope {
     }
 
     /// Direct sub-customers with their subtrees; what is the scope's own comes last, under its own key.
-    fn by_customer(&self, customers: &Customers) -> Result<(Vec<Series>, Vec<Source>)> {
+    fn by_customer(&self, range: &Range, customers: &Customers) -> (Vec<Series>, Vec<Source>) {
         let (root, counted) = match &self.within {
             Within::Customers(root, ids) => (Some(*root), Some(ids)),
             _ => (None, None),
         };
-        let (mut series, mut ids, mut labels) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut series, mut owners) = (Vec::new(), Vec::new());
         let mut children: Vec<_> = customers.children(root).collect();
         children.retain(|child| counted.is_none_or(|ids| ids.contains(&child.customer_id)));
         children.sort_by(|a, b| a.key.cmp(&b.key));
         for child in children {
             let subtree = customers.subtree(child.customer_id);
-            let zones = customers.zones(subtree.iter().copied())?;
-            series.push(Series { label: Some(child.key.clone()), zones, always: true });
-            labels.extend(std::iter::repeat_n(Some(child.key.clone()), subtree.len()));
-            ids.extend(subtree);
+            let calendars = period::distinct(customers.calendars(subtree.iter().copied()), range);
+            let label = Some(child.key.clone());
+            owners.extend(subtree.into_iter().map(|id| (child.anchor, id, label.clone())));
+            series.push(Series { label, calendars, anchor: child.anchor, always: true });
         }
         if let Some(root) = root {
-            series.push(Series { label: Some(self.key.clone()), zones: customers.zones([root])?, always: false });
-            labels.push(Some(self.key.clone()));
-            ids.push(root);
+            let label = Some(self.key.clone());
+            owners.push((self.anchor, root, label.clone()));
+            let calendars = customers.calendars([root]);
+            series.push(Series { label, calendars, anchor: self.anchor, always: false });
         }
-        Ok((series, vec![Source::Owners { owner: Owner::Customer, ids, labels }]))
+        (series, by_anchor(Owner::Customer, owners))
     }
 
     /// The groups of the scope's customers; what is in no group comes last, without a name.
@@ -276,20 +236,23 @@ impl Scope {
         &self,
         db: &mut PgConnection,
         tenant: &Tenant,
+        range: &Range,
         customers: &Customers,
     ) -> Result<(Vec<Series>, Vec<Source>)> {
         let filter = self.filter();
         let groups = groups(db, tenant, None, filter.customers.as_deref()).await?;
-        let mut series = Vec::new();
-        for group in &groups {
-            let zones = customers.zones([group.customer_id])?;
-            series.push(Series { label: Some(group.key.clone()), zones, always: true });
+        let (mut series, mut owners) = (Vec::new(), Vec::new());
+        for group in groups {
+            let anchor = anchor_of(customers, group.customer_id);
+            let (label, calendars) = (Some(group.key), customers.calendars([group.customer_id]));
+            owners.push((anchor, group.group_id, label.clone()));
+            series.push(Series { label, calendars, anchor, always: true });
         }
-        series.push(Series { label: None, zones: self.zones.clone(), always: false });
-        let (ids, labels) = groups.into_iter().map(|group| (group.group_id, Some(group.key))).unzip();
-        let grouped = Source::Owners { owner: Owner::Group, ids, labels };
-        let rest = Source::Channels { label: ChannelLabel::None, filter: ChannelFilter { group: Some(0), ..filter } };
-        Ok((series, vec![grouped, rest]))
+        series.push(self.series(None, false, range));
+        let mut sources = by_anchor(Owner::Group, owners);
+        let filter = ChannelFilter { group: Some(0), ..filter };
+        sources.push(self.source(Rows::Channels { label: ChannelLabel::None, filter }));
+        Ok((series, sources))
     }
 
     async fn by_device(
@@ -301,7 +264,7 @@ impl Scope {
         customers: &Customers,
     ) -> Result<Vec<Series>> {
         let filter = self.filter();
-        let ends: Vec<_> = self.zones.iter().map(|zone| range.instants(*zone)).collect();
+        let ends: Vec<_> = self.calendars.iter().map(|calendar| range.instants(calendar)).collect();
         let rows: Vec<(String, Vec<i32>)> = sqlx::query_as(include_str!("../../sql/usage/devices.sql"))
             .bind(tenant.provider_id)
             .bind(filter.customers)
@@ -316,11 +279,28 @@ impl Scope {
             return Err(too_many());
         }
         let always = ask.fill != Filling::None;
-        let series = rows
-            .into_iter()
-            .map(|(label, owners)| Ok(Series { label: Some(label), zones: customers.zones(owners)?, always }));
-        series.collect()
+        let series = |(label, owners): (String, Vec<i32>)| {
+            let calendars = period::distinct(customers.calendars(owners), range);
+            Series { label: Some(label), calendars, anchor: self.anchor, always }
+        };
+        Ok(rows.into_iter().map(series).collect())
     }
+}
+
+/// Owners with the series that they belong to, as sources: one for each day on which billing months begin.
+fn by_anchor(owner: Owner, owners: Vec<(Anchor, i32, Option<String>)>) -> Vec<Source> {
+    let mut sources = BTreeMap::<Anchor, (Vec<i32>, Vec<Option<String>>)>::new();
+    for (anchor, id, label) in owners {
+        let (ids, labels) = sources.entry(anchor).or_default();
+        ids.push(id);
+        labels.push(label);
+    }
+    let source = |(anchor, (ids, labels))| Source { anchor, rows: Rows::Owners { owner, ids, labels } };
+    sources.into_iter().map(source).collect()
+}
+
+fn anchor_of(customers: &Customers, id: i32) -> Anchor {
+    customers.get(id).map_or(Anchor::FIRST, |customer| customer.anchor)
 }
 
 /// The answer would have more than [`MAX_POINTS`] points.
@@ -345,12 +325,14 @@ async fn groups(db: &mut PgConnection, tenant: &Tenant, name: Option<&Ref>, of: 
 }
 
 async fn device(db: &mut PgConnection, tenant: &Tenant, name: &Ref, customers: &Customers) -> Result<Scope> {
-    let found: Option<(i32, String, Vec<i32>)> = sqlx::query_as(include_str!("../../sql/usage/device.sql"))
-        .bind(tenant.provider_id)
-        .bind(name.key())
-        .bind(name.id())
-        .fetch_optional(db)
-        .await?;
-    let (id, key, owners) = found.ok_or_else(|| Problem::no_such("device", name, Some("scope")))?;
-    Ok(Scope { level: "device", key, zones: customers.zones(owners)?, within: Within::Device(id) })
+    let found: Option<(i32, String, Vec<i32>, Option<i32>)> =
+        sqlx::query_as(include_str!("../../sql/usage/device.sql"))
+            .bind(tenant.provider_id)
+            .bind(name.key())
+            .bind(name.id())
+            .fetch_optional(db)
+            .await?;
+    let (id, key, owners, last) = found.ok_or_else(|| Problem::no_such("device", name, Some("scope")))?;
+    let anchor = last.map_or(Anchor::FIRST, |owner| anchor_of(customers, owner));
+    Ok(Scope { level: "device", key, calendars: customers.calendars(owners), anchor, within: Within::Device(id) })
 }

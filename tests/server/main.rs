@@ -2,6 +2,7 @@
 //! tests on each. `cargo test --test server -- apache::` runs one edition, `... -- readings` one topic.
 
 mod binary;
+mod calendars;
 mod command;
 mod completeness;
 mod customers;
@@ -91,6 +92,10 @@ fn main() -> ExitCode {
             a_customer_without_a_zone_has_the_nearest_above,
             no_change_above_moves_the_billing_days_of_readings,
             the_provider_s_zone_is_fixed_by_those_who_inherit_it,
+        }),
+        harness::topic!(calendars::{
+            a_day_starts_at_the_same_instant_in_sql,
+            calendars_of_any_history_are_the_same_in_sql,
         }),
         harness::topic!(metrics::{
             a_metric_is_made_replaced_and_found,

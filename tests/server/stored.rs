@@ -20,13 +20,14 @@ pub async fn store(db: &mut PgConnection, device: &str, metric: &str, instants: 
     sqlx::query(channel).bind(device).bind(metric).execute(&mut *db).await.unwrap();
     let readings = "INSERT INTO reading (ts, value, increment, channel_id, customer_id, group_id, billing_day)
         SELECT t.ts, 1000, 1000, ch.channel_id, a.customer_id, coalesce(a.group_id, 0),
-               (t.ts AT TIME ZONE customer_time_zone(a.customer_id))::date
+               greatest(k.first_day, billing_day(t.ts, k.time_zone))
         FROM unnest($3::timestamptz[]) AS t (ts)
         JOIN assignment a ON a.during @> t.ts
+        CROSS JOIN customer_calendars(ARRAY[a.customer_id]) AS k
         JOIN device d USING (device_id)
         JOIN channel ch USING (device_id)
         JOIN metric m USING (metric_id)
-        WHERE d.key = $1::text AND m.key = $2::text";
+        WHERE d.key = $1::text AND m.key = $2::text AND t.ts >= k.since AND t.ts < k.until";
     let stored = sqlx::query(readings).bind(device).bind(metric).bind(instants).execute(db).await.unwrap();
     assert_eq!(stored.rows_affected(), instants.len() as u64);
 }

@@ -61,9 +61,12 @@ enum Width {
     Monthly,
 }
 
+/// Of several first readings at one instant the lowest is the first, of several last ones the highest the last, as in
+/// the rollups: `first(value, ts)` would take any.
 const STATS: &str = "sum(r.count)::bigint AS count, sum(r.increment_sum)::text AS increment_sum, \
     sum(r.value_sum)::text AS value_sum, min(r.value_min) AS value_min, max(r.value_max) AS value_max, \
-    first(r.first_value, r.first_ts) AS first_value, last(r.last_value, r.last_ts) AS last_value";
+    (min(ARRAY[_timescaledb_functions.to_unix_microseconds(r.first_ts), r.first_value]))[2] AS first_value, \
+    (max(ARRAY[_timescaledb_functions.to_unix_microseconds(r.last_ts), r.last_value]))[2] AS last_value";
 
 const ACTIVE_DEVICES: &str = "count(DISTINCT c.device_id) AS active_devices";
 

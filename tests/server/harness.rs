@@ -165,6 +165,12 @@ impl TestApp {
         fresh_database(&self.options).await
     }
 
+    /// Does something with a server on another database of the cluster, which is dropped then.
+    pub async fn on_database(&self, database: PgConnectOptions, body: impl AsyncFnOnce(Self)) {
+        body(Self::start(database.clone(), self.edition).await).await;
+        drop_database(&self.options, &database).await;
+    }
+
     /// Brings the rollups up to all that is committed.
     pub async fn settle(&self) {
         let mut db = self.db().await;

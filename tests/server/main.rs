@@ -22,6 +22,7 @@ mod metrics;
 mod migrations;
 mod moves;
 mod providers;
+mod random_fleets;
 mod raw_readings;
 mod reading_bodies;
 mod reading_owners;
@@ -34,6 +35,7 @@ mod stored;
 mod time_zones;
 mod trees;
 mod usage;
+mod usage_ties;
 
 use std::process::ExitCode;
 
@@ -205,6 +207,7 @@ fn main() -> ExitCode {
             dropping_old_readings_keeps_their_figures,
             a_month_of_one_device_is_read_from_few_chunks,
         }),
+        harness::topic!(random_fleets::{any_fleet_s_figures_are_those_of_a_naive_recomputation}),
         harness::topic!(schema::{
             the_schema_is_as_committed,
             everything_has_a_comment,
@@ -230,6 +233,7 @@ fn main() -> ExitCode {
             usage_of_another_provider_is_not_there,
             usage_splits_by_group_device_and_kind,
         }),
+        harness::topic!(usage_ties::{of_readings_at_one_instant_the_lowest_is_first_and_the_highest_last}),
     ];
     if meters::directory().is_some() {
         topics.push(harness::topic!(meters::{every_row_of_a_real_meter_is_stored_exactly_or_explained}));

@@ -13,6 +13,7 @@
 //! - [`ingest`]: readings in, a verdict for each
 //! - [`rollup`]: hour, day and month figures, on both editions
 //! - [`usage`]: figures out
+//! - [`verify`]: proofs that the figures are what the readings say
 //! - [`service`]: health, metrics, documentation pages
 //! - [`app`], [`openapi`]: the route table and the OpenAPI document
 //! - [`observe`]: logs, request ids, metrics
@@ -43,3 +44,4 @@ pub mod server;
 pub mod service;
 pub mod simulation;
 pub mod usage;
+pub mod verify;

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, FromArgMatches};
+use sqlx::PgConnection;
 
 use crate::cli::Failure;
-use crate::database::{self, Database, Edition};
+use crate::database::{self, Database, Edition, Found};
 use crate::embedded::{Embedded, Role};
+use crate::migrate;
 
 /// What can be said on the command line or in the environment.
 #[derive(Debug, Args)]
@@ -61,6 +63,15 @@ impl DatabaseArgs {
             Self::Embedded { data_dir, edition } => Ok(Database::of(Embedded::open(data_dir, *edition, role).await?)),
         }
     }
+}
+
+/// Checks that a database is usable and has the schema of this version.
+pub async fn ready(db: &mut PgConnection) -> Result<Found, Failure> {
+    let found = database::check(db).await?;
+    if migrate::applied_version(db).await? == Some(migrate::known_version()) {
+        return Ok(found);
+    }
+    Err(Failure::Failed("the schema is not that of this version; run `meterbase migrate`".to_owned()))
 }
 
 /// What is on the command line goes before what is in the environment; clap's own conflicts know no difference.

@@ -9,10 +9,13 @@ mod keys;
 mod migrate;
 mod openapi;
 mod progress;
+mod range;
 mod rehearsal;
+mod rollups;
 mod serve;
 mod simulate;
 mod target;
+mod verify;
 
 use std::future::Future;
 use std::io::{IsTerminal, Write};
@@ -66,6 +69,8 @@ enum Command {
     Import(Box<import::ImportArgs>),
     Simulate(simulate::SimulateArgs),
     Doctor(doctor::DoctorArgs),
+    Verify(verify::VerifyArgs),
+    Rollups(rollups::RollupsArgs),
     /// Print the OpenAPI document of the HTTP API
     Openapi,
 }
@@ -110,6 +115,8 @@ impl Command {
             Self::Import(args) => until(stop, args.run()).await,
             Self::Simulate(args) => until(stop, args.run()).await,
             Self::Doctor(args) => until(stop, args.run()).await,
+            Self::Verify(args) => args.run(stop).await,
+            Self::Rollups(args) => until(stop, args.run()).await,
             Self::Openapi => openapi::run(),
         }
     }

@@ -23,7 +23,7 @@ impl Progress {
     /// `total` in the unit of `what`; 0 where it is not known.
     pub fn new(what: &'static str, total: u64, style: Unit) -> Self {
         if !std::io::stderr().is_terminal() {
-            let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden());
+            let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden()).with_message(what);
             return Self { bar, what, last_line: Some(Mutex::new(Instant::now())) };
         }
         let template = match (style, total) {
@@ -43,10 +43,15 @@ impl Progress {
         if last.elapsed() >= EVERY {
             *last = Instant::now();
             match self.bar.length() {
-                Some(total) if total > 0 => say(&format!("{}: {position} of {total}", self.what)),
-                _ => say(&format!("{}: {position}", self.what)),
+                Some(total) if total > 0 => say(&format!("{}: {position} of {total}", self.bar.message())),
+                _ => say(&format!("{}: {position}", self.bar.message())),
             }
         }
+    }
+
+    /// Shows where the work is, beside the bar or in the next line.
+    pub fn note(&self, place: &str) {
+        self.bar.set_message(format!("{} (at {place})", self.what));
     }
 
     /// Writes a line without tearing the bar.

@@ -41,7 +41,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 
 /// How this TimescaleDB's `refresh_continuous_aggregate` is called.
 #[derive(Debug, Clone, Copy)]
-struct Dialect {
+pub struct Dialect {
     /// Before 2.26 a forced refresh goes one bucket beyond its window.
     one_too_many: bool,
     /// Since 2.21 there are options, and since 2.25 a refresh goes in batches, newest first, unless they say otherwise.
@@ -120,7 +120,7 @@ fn over_readings() -> impl Iterator<Item = &'static Rollup> {
     ROLLUPS.iter().filter(|rollup| rollup.source == "reading")
 }
 
-async fn dialect(db: &mut PgConnection) -> sqlx::Result<Dialect> {
+pub async fn dialect(db: &mut PgConnection) -> sqlx::Result<Dialect> {
     let version: String =
         sqlx::query_scalar("SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'").fetch_one(db).await?;
     let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
@@ -128,7 +128,7 @@ async fn dialect(db: &mut PgConnection) -> sqlx::Result<Dialect> {
     Ok(Dialect { one_too_many: version < (2, 26), options: version >= (2, 21) })
 }
 
-async fn materialized(db: &mut PgConnection, rollup: &Rollup) -> sqlx::Result<Materialized> {
+pub async fn materialized(db: &mut PgConnection, rollup: &Rollup) -> sqlx::Result<Materialized> {
     let (watermark, threshold, due): (Option<i64>, Option<i64>, DateTime<Utc>) =
         sqlx::query_as(include_str!("../../sql/rollups/materialized.sql"))
             .bind(&rollup.name)
@@ -146,7 +146,7 @@ async fn materialized(db: &mut PgConnection, rollup: &Rollup) -> sqlx::Result<Ma
 const BEFORE_ALL: i64 = -188_000_000_000;
 
 /// Refreshes a window; waits while another refresh, such as a policy's, is in the way.
-async fn refresh(
+pub async fn refresh(
     db: &mut PgConnection,
     rollup: &Rollup,
     window: &Window,

@@ -18,10 +18,35 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Follows all pending changes until none is left, after whoever else is doing so. Not in a transaction.
 pub async fn refresh(db: &mut PgConnection, edition: Edition) -> sqlx::Result<()> {
-    sqlx::query("SELECT pg_advisory_lock($1)").bind(LOCK).execute(&mut *db).await?;
+    lock(db).await?;
     let done = follow(db, edition).await;
-    sqlx::query("SELECT pg_advisory_unlock($1)").bind(LOCK).execute(&mut *db).await?;
+    unlock(db).await?;
     done
+}
+
+/// Follows one batch of pending changes, after whoever else is doing so: as [`refresh`], so that others get their turn
+/// between two batches. Tells whether there was one. Not in a transaction.
+pub async fn step(db: &mut PgConnection, edition: Edition, newest: bool) -> sqlx::Result<bool> {
+    lock(db).await?;
+    let done = batch(db, edition, newest).await;
+    unlock(db).await?;
+    Ok(done?.is_some())
+}
+
+/// Waits until nobody else changes rollups.
+pub async fn lock(db: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query("SELECT pg_advisory_lock($1)").bind(LOCK).execute(db).await.map(drop)
+}
+
+pub async fn unlock(db: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query("SELECT pg_advisory_unlock($1)").bind(LOCK).execute(db).await.map(drop)
+}
+
+async fn batch(db: &mut PgConnection, edition: Edition, newest: bool) -> sqlx::Result<Option<u64>> {
+    match edition {
+        Edition::Apache => apache::batch(db, newest).await,
+        Edition::Community => community::batch(db).await,
+    }
 }
 
 /// Keeps the rollups up to date until `shutdown`: looks for pending changes `every` so often. Work that is under way
@@ -68,7 +93,7 @@ async fn round(
     let leading: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(LOCK).fetch_one(&mut *db).await?;
     if leading {
         follow(db, edition).await?;
-        sqlx::query("SELECT pg_advisory_unlock($1)").bind(LOCK).execute(&mut *db).await?;
+        unlock(db).await?;
     }
     Ok(())
 }
@@ -79,11 +104,7 @@ async fn follow(db: &mut PgConnection, edition: Edition) -> sqlx::Result<()> {
     let mut newest = true;
     loop {
         let started = Instant::now();
-        let changed = match edition {
-            Edition::Apache => apache::batch(db, newest).await?,
-            Edition::Community => community::batch(db).await?,
-        };
-        let Some(changed) = changed else { break };
+        let Some(changed) = batch(db, edition, newest).await? else { break };
         let took = started.elapsed();
         metrics::histogram!("meterbase_rollup_refresh_duration_seconds").record(took.as_secs_f64());
         metrics::counter!("meterbase_rollup_buckets_total").increment(changed);

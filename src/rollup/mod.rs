@@ -5,6 +5,8 @@
 //! - `community`, `window`: continuous aggregates, refreshed where late data touched them
 //! - `apache`: hypertables of the same names and columns, recomputed where readings changed
 //! - `freshness`: up to when the figures are complete
+//! - [`rebuild`]: recomputes all of some days, for figures that were damaged
+//! - [`status`]: how far they are
 //! - [`retention`]: from when on readings and rollups are kept
 //!
 //! Statement triggers on `reading` note in `reading_change` which hours changed, in the transaction of the change; a
@@ -16,9 +18,12 @@ mod community;
 pub mod definition;
 mod freshness;
 mod leader;
+pub mod rebuild;
 pub mod retention;
+pub mod status;
 mod window;
 
 pub use apply::{ApplyError, apply};
 pub use freshness::{fresh_through, horizon};
-pub use leader::{refresh, run};
+pub use leader::{refresh, run, step};
+pub use rebuild::queue;

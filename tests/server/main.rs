@@ -36,10 +36,12 @@ mod time_zones;
 mod trees;
 mod usage;
 mod usage_ties;
+mod verify;
 
 use std::process::ExitCode;
 
 use rollups::{catalog as rollups_catalog, freshness as rollups_freshness, refreshing as rollups_refreshing};
+use verify::{damage as verify_damage, operation as verify_operation, readings as verify_readings};
 
 fn main() -> ExitCode {
     let mut topics = vec![
@@ -208,6 +210,22 @@ fn main() -> ExitCode {
             a_month_of_one_device_is_read_from_few_chunks,
         }),
         harness::topic!(random_fleets::{any_fleet_s_figures_are_those_of_a_naive_recomputation}),
+        harness::topic!(verify_damage::{
+            damage_at_every_level_is_found_and_mended,
+            a_row_that_is_kept_twice_is_found,
+            a_range_and_a_sample_are_compared_alone,
+            without_readings_levels_are_compared_with_each_other,
+        }),
+        harness::topic!(verify_operation::{
+            a_rebuild_that_is_broken_off_goes_on,
+            an_interrupted_verification_says_where_to_go_on,
+            changes_that_are_still_to_be_followed_are_no_differences,
+            status_tells_what_there_is_and_refresh_follows_it,
+        }),
+        harness::topic!(verify_readings::{
+            readings_that_carry_something_wrong_are_found,
+            only_what_is_named_is_compared,
+        }),
         harness::topic!(schema::{
             the_schema_is_as_committed,
             everything_has_a_comment,

@@ -19,14 +19,14 @@ const RANGES: [(&str, &str); 4] = [
 ];
 
 /// Registers the fleet, and makes what is random the same in every run. The connection is to be kept.
-async fn fleet(app: &TestApp) -> PgConnection {
+pub async fn fleet(app: &TestApp) -> PgConnection {
     let mut db = app.db().await;
     sqlx::raw_sql(include_str!("fleet.sql")).execute(&mut db).await.expect("the fleet");
     sqlx::query("SELECT setseed(0.25)").execute(&mut db).await.expect("a seed");
     db
 }
 
-async fn insert(db: &mut PgConnection, count: i32, from: DateTime<Utc>, to: DateTime<Utc>) {
+pub async fn insert(db: &mut PgConnection, count: i32, from: DateTime<Utc>, to: DateTime<Utc>) {
     let insert = sqlx::query(include_str!("readings.sql")).bind(count).bind(from).bind(to);
     insert.execute(db).await.expect("readings");
 }

@@ -28,9 +28,13 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$;
 COMMENT ON FUNCTION day_start(date, text) IS 'The first instant of a calendar day in a time zone; the end of the gap where clocks skip midnight.';
 
+-- In PL/pgSQL because that keeps the plan: each batch of readings asks for its owners' calendars.
 CREATE OR REPLACE FUNCTION customer_calendars(of_customers integer[])
 RETURNS TABLE (customer_id integer, first_day date, since timestamptz, until timestamptz, time_zone text)
-LANGUAGE sql STABLE PARALLEL SAFE AS $$
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     -- What is said above a customer counts before the first change of its own, and not at all once it has a zone.
     WITH RECURSIVE above (of_customer, customer_id, parent_id, provider_id, time_zone, changes_before) AS (
         SELECT c.customer_id, c.customer_id, c.parent_id, c.provider_id, c.time_zone::text, date 'infinity'
@@ -66,8 +70,8 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT b.of_customer, b.first_day, b.since,
            lead(b.since, 1, timestamptz 'infinity') OVER (PARTITION BY b.of_customer ORDER BY b.first_day),
            b.time_zone
-    FROM begun b
-$$;
+    FROM begun b;
+END $$;
 COMMENT ON FUNCTION customer_calendars(integer[]) IS 'The billing calendars of customers: stretches of time, each of days of one time zone. The billing day of an instant that is not before since and before until is greatest(first_day, billing_day(ts, time_zone)). What has no start or end is infinite.';
 
 CREATE OR REPLACE FUNCTION customer_time_zone(of_customer integer) RETURNS text

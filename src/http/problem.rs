@@ -69,7 +69,7 @@ codes! {
     MetricInUse = "metric_in_use", CONFLICT, "The metric has readings",
         "Kind and scale give every stored value its meaning and are fixed from the first reading on. Make a new metric instead.";
     TimeZoneInUse = "time_zone_in_use", CONFLICT, "The time zone has been billed in",
-        "Readings are stored under the billing day of their customer's time zone, so it cannot change once there are readings. Make a new customer with the other zone and move the devices to it as of the right day.";
+        "Readings are stored under the billing days of their customer's time zone, so it cannot be replaced once there are readings. `POST /v1/customers/{key}/time-zone` changes it from a day on, past or to come: earlier days keep theirs.";
     DeviceRetired = "device_retired", CONFLICT, "The device is retired",
         "A retired device cannot be moved. Put it into service again with PUT /v1/devices/{key}, then move it.";
     Conflict = "conflict", CONFLICT, "Another change came first",

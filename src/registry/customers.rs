@@ -14,12 +14,13 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::core::entity::Ref;
+use crate::core::period::Anchor;
 use crate::http::access::{Reader, Writer};
 use crate::http::extract::{Body, NoParameters, PathRef, Query};
 use crate::http::page::{Page, Window};
 use crate::http::problem::{Problem, ProblemBody, Result};
 use crate::registry::{
-    audit, check_name, check_time_zone, like_anywhere, lock_stamping, lookup, put_status, time_zones,
+    audit, calendars, check_name, check_time_zone, like_anywhere, lock_stamping, lookup, put_status, time_zones,
 };
 
 pub fn routes() -> OpenApiRouter<App> {
@@ -41,12 +42,18 @@ pub struct Customer {
     /// Key of the customer above; null at the top.
     #[schema(required, example = "acme")]
     parent: Option<String>,
-    /// Billing time zone of its own; null when it inherits.
+    /// Billing time zone of its own today; null when it inherits. `GET /v1/customers/{key}/time-zone` shows all.
     #[schema(required, example = json!(null))]
     time_zone: Option<String>,
-    /// Billing time zone that holds: its own, or that of the nearest customer above, or the provider's.
+    /// Billing time zone that holds today: its own, or that of the nearest customer above, or the provider's.
     #[schema(example = "Europe/Paris")]
     billing_time_zone: String,
+    /// Day of the month on which its billing months begin, as said of it; null when it inherits.
+    #[schema(required, example = json!(null), minimum = 1, maximum = 28)]
+    billing_anchor: Option<i16>,
+    /// Day of the month on which its billing months begin: its own, or that of the nearest customer above, or 1.
+    #[schema(example = 1, minimum = 1, maximum = 28)]
+    billing_month_anchor: i32,
     created_at: DateTime<Utc>,
     /// When anything of it last changed.
     updated_at: DateTime<Utc>,
@@ -65,6 +72,10 @@ pub struct PutCustomer {
     /// IANA time zone; inherited from above when left out.
     #[schema(example = "Europe/Paris")]
     time_zone: Option<String>,
+    /// Day of the month on which billing months begin, 1 to 28: with 5 they are from the 5th to the 5th. Inherited from
+    /// above when left out, and 1 at the top.
+    #[schema(example = 1, minimum = 1, maximum = 28)]
+    billing_anchor: Option<i64>,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -86,15 +97,18 @@ struct ListParameters {
 
 /// Make or replace a customer
 ///
-/// What is left out takes its default: without `parent` the customer is at the top, without `time_zone` it inherits.
-/// Once there are readings, nothing may change the billing time zone that holds for them.
+/// What is left out takes its default: without `parent` the customer is at the top, without `time_zone` or
+/// `billing_anchor` it inherits. A `time_zone` other than the one that is shown replaces all that was said of it before,
+/// for all days; once there are readings, nothing here may change the billing days that they have:
+/// `POST /v1/customers/{key}/time-zone` changes the time zone from a day on. `billing_anchor` may change at any time: it
+/// decides only how days are put together to months when figures are asked for.
 #[utoipa::path(put, path = "/v1/customers/{key}", tag = "Registry",
     params(("key" = String, Path, description = "Key or id of the customer", example = "acme-north")),
     request_body = PutCustomer,
     responses(
         (status = 200, description = "Replaced", body = Customer),
         (status = 201, description = "Created", body = Customer),
-        (status = 409, description = "`customer_cycle`: the parent is the customer itself or below it. `time_zone_in_use`: the billing time zone of readings would change",
+        (status = 409, description = "`customer_cycle`: the parent is the customer itself or below it. `time_zone_in_use`: the billing days of readings would change",
             body = ProblemBody, content_type = "application/problem+json")))]
 async fn put(
     State(app): State<App>,
@@ -105,13 +119,20 @@ async fn put(
 ) -> Result<(StatusCode, Json<Customer>)> {
     check_name(&body.name)?;
     body.time_zone.as_deref().map(check_time_zone).transpose()?;
+    if body.billing_anchor.is_some_and(|day| Anchor::new(day).is_none()) {
+        return Err(Problem::field("/billing_anchor", "1 to 28: a day that every month has"));
+    }
     let mut db = app.query.begin().await?;
     lock_stamping(&mut db, tenant.provider_id).await?;
     let parent_id = match &body.parent {
         Some(parent) => Some(lookup::customer(&mut db, tenant.provider_id, parent, "/parent").await?),
         None => None,
     };
-    let before = look_up(&mut db, tenant.provider_id, &path.0).await?;
+    let before = match look_up(&mut db, tenant.provider_id, &path.0).await? {
+        Some(before) => Some((time_zones::stretches(&mut db, before.customer_id).await?, before)),
+        None => None,
+    };
+    let same_zone = before.as_ref().is_some_and(|(_, before)| before.time_zone == body.time_zone);
     let created: Option<bool> = sqlx::query_scalar(include_str!("../../sql/registry/customers/put.sql"))
         .bind(tenant.provider_id)
         .bind(path.0.key())
@@ -120,13 +141,20 @@ async fn put(
         .bind(&body.name)
         .bind(parent_id)
         .bind(&body.time_zone)
+        .bind(same_zone)
+        .bind(body.billing_anchor)
         .fetch_optional(&mut *db)
         .await?;
     let created = created.ok_or_else(|| Problem::no_such("customer", &path.0, None))?;
-    let customer = find(&mut db, tenant.provider_id, &path.0).await?;
-    if before.is_some_and(|before| before.billing_time_zone != customer.billing_time_zone) {
-        time_zones::check_unbilled(&mut db, tenant.provider_id, Some(customer.customer_id)).await?;
+    if let Some((calendar, before)) = before {
+        if !same_zone {
+            time_zones::forget(&mut db, before.customer_id).await?;
+        }
+        if time_zones::stretches(&mut db, before.customer_id).await? != calendar {
+            calendars::check_unbilled(&mut db, tenant.provider_id, Some(before.customer_id)).await?;
+        }
     }
+    let customer = find(&mut db, tenant.provider_id, &path.0).await?;
     db.commit().await?;
     Ok((put_status(created), Json(customer)))
 }

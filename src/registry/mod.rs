@@ -1,6 +1,7 @@
 //! The registry: who meters what for whom. One file per resource: routes, wire types, handlers.
 
 pub mod audit;
+pub mod calendars;
 pub mod customers;
 pub mod device_batch;
 pub mod device_set;
@@ -108,6 +109,7 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(providers::routes())
         .merge(customers::routes())
+        .merge(time_zones::routes())
         .merge(trees::routes())
         .merge(groups::routes())
         .merge(devices::routes())

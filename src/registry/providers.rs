@@ -18,7 +18,7 @@ use crate::http::access::{Admin, ProviderReader};
 use crate::http::extract::{Body, NoParameters, PathRef, Query};
 use crate::http::page::{Page, Window};
 use crate::http::problem::{Code, Problem, ProblemBody, Result};
-use crate::registry::{Put, check_name, check_time_zone, lock_stamping, time_zones};
+use crate::registry::{Put, calendars, check_name, check_time_zone, lock_stamping};
 
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(put, get))
@@ -100,7 +100,7 @@ async fn put(
     let put = put.ok_or_else(|| Problem::no_such("provider", &path.0, None))?;
     match before {
         Some(before) if before.time_zone != put.entity.time_zone => {
-            time_zones::check_unbilled(&mut db, before.provider_id, None).await?;
+            calendars::check_unbilled(&mut db, before.provider_id, None).await?;
         }
         None if !put.created => return Err(Problem::new(Code::Conflict, "the provider was made at the same time")),
         _ => {}

@@ -1,7 +1,7 @@
 //! What the rollups are: each is defined once here, and everything either edition needs is made from that.
 //!
 //! All of them bucket in UTC and carry the owner's billing day (or month) as a group key, so a billing day in any zone
-//! is the sum of at most two buckets. They are fed level by level:
+//! is the sum of at most two buckets; of three, where the owner's time zone changed. They are fed level by level:
 //!
 //! ```text
 //! reading > channel_hourly > customer_hourly > provider_hourly

@@ -3,8 +3,6 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use chrono::NaiveDate;
-use chrono_tz::Tz;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -12,7 +10,8 @@ use crate::core::calendar::Calendar;
 use crate::core::entity::Ref;
 use crate::core::period::Anchor;
 use crate::http::access::Tenant;
-use crate::http::problem::{Problem, Result};
+use crate::http::problem::Result;
+use crate::registry::calendars::{self, Said};
 
 /// A provider's customers by number.
 #[derive(Debug)]
@@ -40,11 +39,9 @@ struct Row {
     parent_id: Option<i32>,
     uuid: Uuid,
     key: String,
-    time_zone: Option<String>,
     billing_anchor: Option<i64>,
-    /// The days from which on it has another time zone, and these.
-    from_days: Vec<NaiveDate>,
-    time_zones: Vec<String>,
+    #[sqlx(flatten)]
+    said: Said,
 }
 
 impl Customers {
@@ -53,14 +50,14 @@ impl Customers {
             .bind(tenant.provider_id)
             .fetch_all(db)
             .await?;
-        let top = Calendar::new(zone(&tenant.time_zone)?);
+        let top = Calendar::new(calendars::zone(&tenant.time_zone)?);
         let mut places = HashMap::from([(top.clone(), 0)]);
         let mut customers = Self { by_id: HashMap::new(), below: HashMap::new(), calendars: vec![Arc::new(top)] };
         for row in rows {
             customers.below.entry(row.parent_id).or_default().push(row.customer_id);
             let above = row.parent_id.and_then(|parent| customers.by_id.get(&parent));
             let mut calendar = above.map_or(0, |above| above.calendar);
-            if let Some(own) = row.calendar(&customers.calendars[calendar])? {
+            if let Some(own) = row.said.calendar(&customers.calendars[calendar])? {
                 calendar = *places.entry(own).or_insert_with_key(|own| {
                     customers.calendars.push(Arc::new(own.clone()));
                     customers.calendars.len() - 1
@@ -110,25 +107,4 @@ impl Customers {
         }
         places.into_iter().map(|place| Arc::clone(&self.calendars[place])).collect()
     }
-}
-
-impl Row {
-    /// Its calendar, where it is not the one above it.
-    fn calendar(&self, above: &Calendar) -> Result<Option<Calendar>> {
-        if self.time_zone.is_none() && self.from_days.is_empty() {
-            return Ok(None);
-        }
-        let mut calendar = match &self.time_zone {
-            Some(own) => Calendar::new(zone(own)?),
-            None => above.clone(),
-        };
-        for (day, name) in self.from_days.iter().zip(&self.time_zones) {
-            calendar = calendar.then(*day, zone(name)?);
-        }
-        Ok(Some(calendar))
-    }
-}
-
-fn zone(name: &str) -> Result<Tz> {
-    name.parse().map_err(|_| Problem::internal(format!("the time zone {name} in the database is not known here")))
 }

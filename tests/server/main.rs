@@ -1,6 +1,7 @@
 //! Tests against a real PostgreSQL with TimescaleDB: one throwaway cluster per edition that the machine has, the same
 //! tests on each. `cargo test --test server -- apache::` runs one edition, `... -- readings` one topic.
 
+mod billing_months;
 mod binary;
 mod calendars;
 mod command;
@@ -37,6 +38,7 @@ mod trees;
 mod usage;
 mod usage_ties;
 mod verify;
+mod zone_changes;
 
 use std::process::ExitCode;
 
@@ -96,6 +98,19 @@ fn main() -> ExitCode {
             a_customer_without_a_zone_has_the_nearest_above,
             no_change_above_moves_the_billing_days_of_readings,
             the_provider_s_zone_is_fixed_by_those_who_inherit_it,
+        }),
+        harness::topic!(zone_changes::{
+            days_follow_each_other_over_a_change,
+            those_who_inherit_follow_a_change,
+            a_move_takes_the_days_of_the_new_owner_s_calendar,
+            put_and_the_history_of_time_zones_agree,
+            a_change_of_time_zone_that_cannot_be_is_refused,
+        }),
+        harness::topic!(billing_months::{
+            months_begin_on_the_day_of_whose_they_are,
+            the_ends_of_a_billing_month_are_told,
+            active_devices_of_a_billing_month_are_distinct,
+            billing_months_are_those_of_the_days_of_a_changed_time_zone,
         }),
         harness::topic!(calendars::{
             a_day_starts_at_the_same_instant_in_sql,

@@ -55,22 +55,22 @@ async fn four_zones(app: &TestApp) -> (String, Vec<Posted>) {
     (key, posted)
 }
 
-async fn metric(app: &TestApp, key: &str, name: &str, kind: &str) {
+pub async fn metric(app: &TestApp, key: &str, name: &str, kind: &str) {
     let body = json!({"name": name, "unit": "kWh", "kind": kind});
     app.put(key, &format!("/v1/metrics/{name}"), body).await.expect_status(201);
 }
 
-async fn post(app: &TestApp, key: &str, readings: Vec<Value>) {
+pub async fn post(app: &TestApp, key: &str, readings: Vec<Value>) {
     let sent = readings.len();
     let answer = app.post(key, "/v1/readings", Value::Array(readings)).await.expect_status(200).json();
     assert_eq!(answer["stored"], sent, "{answer}");
 }
 
-fn thousandths(units: i128) -> String {
+pub fn thousandths(units: i128) -> String {
     format!("{}{}.{:03}", if units < 0 { "-" } else { "" }, units.abs() / 1000, units.abs() % 1000)
 }
 
-async fn usage(app: &TestApp, key: &str, query: &str) -> Value {
+pub async fn usage(app: &TestApp, key: &str, query: &str) -> Value {
     app.get(key, &format!("/v1/usage?{query}")).await.expect_status(200).json()
 }
 

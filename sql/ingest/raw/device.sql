@@ -1,7 +1,6 @@
--- ingest.raw.device: a device by key ($2) or id ($3), and the billing time zone of its owner, or of its last one
-SELECT d.device_id, coalesce(customer_time_zone(a.customer_id), p.time_zone::text) AS time_zone
+-- ingest.raw.device: a device by key ($2) or id ($3), and its owner, or its last one
+SELECT d.device_id, a.customer_id
 FROM device d
-JOIN provider p USING (provider_id)
 LEFT JOIN LATERAL (
     SELECT customer_id FROM assignment
     WHERE device_id = d.device_id AND coalesce(lower(during), '-infinity') <= now()

@@ -1,11 +1,25 @@
--- customers.list: by key, behind $2; those directly below $3; those with the pattern $4 in key or name
-SELECT c.customer_id, c.uuid AS id, c.key::text, c.name, above.key::text AS parent, c.time_zone::text,
-       customer_time_zone(c.customer_id) AS billing_time_zone, c.created_at, c.updated_at
-FROM customer c
+-- customers.list: by key, behind $2; those directly below $3; those with the pattern $4 in key or name; with the time
+-- zones of today
+WITH page AS MATERIALIZED (
+    SELECT *
+    FROM customer
+    WHERE provider_id = $1
+      AND key::text > coalesce($2, '')
+      AND ($3::integer IS NULL OR parent_id = $3)
+      AND ($4::text IS NULL OR key::text ILIKE $4 OR name ILIKE $4)
+    ORDER BY key::text
+    LIMIT $5)
+SELECT c.customer_id, c.uuid AS id, c.key::text, c.name, above.key::text AS parent,
+       coalesce(
+           (SELECT z.time_zone::text FROM customer_time_zone z
+            WHERE z.customer_id = c.customer_id
+              AND z.from_day <= greatest(k.first_day, billing_day(now(), k.time_zone))
+            ORDER BY z.from_day DESC
+            LIMIT 1), c.time_zone::text) AS time_zone,
+       k.time_zone AS billing_time_zone, c.billing_anchor, customer_billing_anchor(c.customer_id) AS billing_month_anchor,
+       c.created_at, c.updated_at
+FROM page c
+JOIN customer_calendars(ARRAY(SELECT customer_id FROM page)) AS k
+    ON k.customer_id = c.customer_id AND k.since <= now() AND now() < k.until
 LEFT JOIN customer above ON above.customer_id = c.parent_id
-WHERE c.provider_id = $1
-  AND c.key::text > coalesce($2, '')
-  AND ($3::integer IS NULL OR c.parent_id = $3)
-  AND ($4::text IS NULL OR c.key::text ILIKE $4 OR c.name ILIKE $4)
 ORDER BY c.key::text
-LIMIT $5

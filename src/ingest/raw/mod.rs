@@ -7,7 +7,6 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
-use chrono_tz::Tz;
 use serde::Deserialize;
 use sqlx::PgConnection;
 use utoipa::IntoParams;
@@ -15,14 +14,16 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::core::calendar::Calendar;
 use crate::core::entity::Ref;
-use crate::core::{instant, period};
+use crate::core::instant;
 use crate::http::accept;
-use crate::http::access::Reader;
+use crate::http::access::{Reader, Tenant};
 use crate::http::extract::{PathRef, Query};
 use crate::http::page::{Page, Window};
 use crate::http::problem::{Problem, ProblemBody, Result};
 use crate::ingest::raw::rows::{Position, RawItem, Selection};
+use crate::registry::calendars;
 
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list))
@@ -39,7 +40,7 @@ struct ListParameters {
     /// Key or id of a metric; all of the device's when left out.
     #[param(example = "energy")]
     metric: Option<String>,
-    /// First instant, RFC 3339; or a day, which begins at midnight in the billing time zone of the device's owner.
+    /// First instant, RFC 3339; or a billing day of the device's owner.
     #[param(example = "2026-11-01")]
     from: Option<String>,
     /// Instant or day before which the range ends.
@@ -77,13 +78,13 @@ async fn list(
     let format = accept::preferred(&headers, &[JSON, NDJSON, CSV])?;
     let window = Window::new(query.limit.as_deref(), query.cursor.as_deref())?;
     let mut db = app.query.acquire().await?;
-    let (device_id, zone) = device(&mut db, tenant.provider_id, &path.0).await?;
+    let (device_id, calendar) = device(&mut db, &tenant, &path.0).await?;
     let metric_id = match &query.metric {
         Some(name) => Some(metric(&mut db, tenant.provider_id, name).await?),
         None => None,
     };
-    let from = query.from.as_deref().map(|text| instant_or_day("from", text, zone)).transpose()?;
-    let to = query.to.as_deref().map(|text| instant_or_day("to", text, zone)).transpose()?;
+    let from = query.from.as_deref().map(|text| instant_or_day("from", text, &calendar)).transpose()?;
+    let to = query.to.as_deref().map(|text| instant_or_day("to", text, &calendar)).transpose()?;
     if from.zip(to).is_some_and(|(from, to)| from > to) {
         return Err(Problem::parameter("to", "is before from"));
     }
@@ -106,15 +107,20 @@ async fn list(
     Ok(Page { items, next }.respond(&uri))
 }
 
-async fn device(db: &mut PgConnection, provider_id: i32, name: &Ref) -> Result<(i32, Tz)> {
-    let found: Option<(i32, String)> = sqlx::query_as(include_str!("../../../sql/ingest/raw/device.sql"))
-        .bind(provider_id)
+/// The device, and the billing calendar of its owner.
+async fn device(db: &mut PgConnection, tenant: &Tenant, name: &Ref) -> Result<(i32, Calendar)> {
+    let found: Option<(i32, Option<i32>)> = sqlx::query_as(include_str!("../../../sql/ingest/raw/device.sql"))
+        .bind(tenant.provider_id)
         .bind(name.key())
         .bind(name.id())
-        .fetch_optional(db)
+        .fetch_optional(&mut *db)
         .await?;
-    let (device_id, zone) = found.ok_or_else(|| Problem::no_such("device", name, None))?;
-    Ok((device_id, zone.parse().map_err(Problem::internal)?))
+    let (device_id, owner) = found.ok_or_else(|| Problem::no_such("device", name, None))?;
+    let calendar = match owner {
+        Some(customer_id) => calendars::of(db, customer_id).await?,
+        None => Calendar::new(calendars::zone(&tenant.time_zone)?),
+    };
+    Ok((device_id, calendar))
 }
 
 async fn metric(db: &mut PgConnection, provider_id: i32, text: &str) -> Result<i32> {
@@ -128,9 +134,9 @@ async fn metric(db: &mut PgConnection, provider_id: i32, text: &str) -> Result<i
     found.ok_or_else(|| Problem::no_such("metric", name, Some("metric")))
 }
 
-fn instant_or_day(name: &str, text: &str, zone: Tz) -> Result<DateTime<Utc>> {
+fn instant_or_day(name: &str, text: &str, calendar: &Calendar) -> Result<DateTime<Utc>> {
     match text.parse::<NaiveDate>() {
-        Ok(day) if instant::YEARS.contains(&day.year()) => Ok(period::day_start(day, zone)),
+        Ok(day) if instant::YEARS.contains(&day.year()) => Ok(calendar.start_of(day)),
         _ => instant::parse(text).map_err(|why| Problem::parameter(name, format!("{text:?}: {why}, or a day"))),
     }
 }

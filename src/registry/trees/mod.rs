@@ -17,11 +17,12 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::core::calendar::Calendar;
 use crate::core::entity::Ref;
 use crate::http::access::Reader;
 use crate::http::extract::{NoParameters, PathRef, Query};
 use crate::http::problem::{Problem, Result};
-use crate::registry::{lookup, providers};
+use crate::registry::{calendars, lookup, providers};
 use nodes::{Node, add};
 
 pub fn routes() -> OpenApiRouter<App> {
@@ -62,7 +63,7 @@ struct Branch {
     key: String,
     #[schema(example = "Acme North")]
     name: String,
-    /// Billing time zone that holds: its own or inherited.
+    /// Billing time zone that holds today: its own or inherited.
     #[schema(example = "Europe/Paris")]
     billing_time_zone: String,
     /// Its groups, by key.
@@ -119,7 +120,8 @@ async fn whole(
     let name = tenant.key.parse::<Ref>().map_err(Problem::internal)?;
     let provider = providers::find(&mut db, &name, Some(tenant.provider_id)).await?;
     let provider = provider.ok_or_else(|| Problem::no_such("provider", &name, None))?;
-    let nodes = nodes::read(&mut db, &tenant, None, &provider.time_zone).await?;
+    let calendar = Calendar::new(calendars::zone(&provider.time_zone)?);
+    let nodes = nodes::read(&mut db, &tenant, None, calendar).await?;
     let mut subtree_devices = Numbers::new();
     nodes
         .iter()
@@ -153,9 +155,8 @@ async fn below(
     let mut db = app.query.begin_with(AT_ONE_INSTANT).await?;
     let found = lookup::customers(&mut db, tenant.provider_id, &[&path.0]).await?;
     let customer_id = found.get(&path.0).ok_or_else(|| Problem::no_such("customer", &path.0, None))?;
-    let time_zone: String =
-        sqlx::query_scalar("SELECT customer_time_zone($1)").bind(customer_id).fetch_one(&mut *db).await?;
-    let nodes = nodes::read(&mut db, &tenant, Some(customer_id), &time_zone).await?;
+    let calendar = calendars::of(&mut db, customer_id).await?;
+    let nodes = nodes::read(&mut db, &tenant, Some(customer_id), calendar).await?;
     let mut json = Vec::new();
     write(&mut json, &nodes)?;
     Ok(respond(json))

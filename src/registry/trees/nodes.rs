@@ -1,11 +1,16 @@
 //! The nodes of a tree in one list, each after the one above it: no recursion, however deep the tree is.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
+use chrono::Utc;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::core::calendar::Calendar;
 use crate::http::access::Tenant;
+use crate::http::problem::Result;
+use crate::registry::calendars::Said;
 use crate::registry::trees::{Branch, Leaf, Numbers};
 
 /// A customer at its place in the list of nodes.
@@ -15,6 +20,7 @@ pub struct Node {
     pub depth: usize,
     /// Place of the node above it.
     above: Option<usize>,
+    calendar: Rc<Calendar>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -24,7 +30,8 @@ struct CustomerRow {
     id: Uuid,
     key: String,
     name: String,
-    time_zone: Option<String>,
+    #[sqlx(flatten)]
+    said: Said,
 }
 
 #[derive(sqlx::FromRow)]
@@ -45,13 +52,13 @@ struct DevicesRow {
     number: i64,
 }
 
-/// The nodes of a tree, each after the one above it, siblings by key. `time_zone` is what the top inherits or has.
+/// The nodes of a tree, each after the one above it, siblings by key. `calendar` is what the top inherits or has.
 pub async fn read(
     db: &mut PgConnection,
     tenant: &Tenant,
     customer_id: Option<i32>,
-    time_zone: &str,
-) -> sqlx::Result<Vec<Node>> {
+    calendar: Calendar,
+) -> Result<Vec<Node>> {
     let customers: Vec<CustomerRow> = sqlx::query_as(include_str!("../../../sql/registry/trees/customers.sql"))
         .bind(tenant.provider_id)
         .bind(customer_id)
@@ -68,7 +75,7 @@ pub async fn read(
         .fetch_all(db)
         .await?;
     let (mut of_customer, mut of_group) = number(devices);
-    let mut nodes = arrange(customers, time_zone, |id| of_customer.remove(&id).unwrap_or_default());
+    let mut nodes = arrange(customers, calendar, |id| of_customer.remove(&id).unwrap_or_default())?;
     let places: HashMap<i32, usize> = nodes.iter().enumerate().map(|(place, (id, _))| (*id, place)).collect();
     for group in groups {
         let devices = of_group.remove(&group.group_id).unwrap_or_default();
@@ -95,7 +102,12 @@ fn number(rows: Vec<DevicesRow>) -> (HashMap<i32, Numbers>, HashMap<i32, Numbers
 }
 
 /// Puts each customer after the one above it; the rows come by key, and siblings stay so.
-fn arrange(rows: Vec<CustomerRow>, time_zone: &str, mut devices: impl FnMut(i32) -> Numbers) -> Vec<(i32, Node)> {
+fn arrange(
+    rows: Vec<CustomerRow>,
+    calendar: Calendar,
+    mut devices: impl FnMut(i32) -> Numbers,
+) -> Result<Vec<(i32, Node)>> {
+    let (top, now) = (Rc::new(calendar), Utc::now());
     let there: HashMap<i32, usize> = rows.iter().enumerate().map(|(row, c)| (c.customer_id, row)).collect();
     let mut below: Vec<Vec<usize>> = vec![Vec::new(); rows.len()];
     // What is still to be placed, the next one last: row, place of the node above.
@@ -111,22 +123,23 @@ fn arrange(rows: Vec<CustomerRow>, time_zone: &str, mut devices: impl FnMut(i32)
     while let Some((row, above)) = waiting.pop() {
         let Some(customer) = rows[row].take() else { continue };
         let upper = above.map(|above| &nodes[above].1);
-        let inherited = upper.map_or(time_zone, |upper| &upper.branch.billing_time_zone);
+        let inherited = upper.map_or(&top, |upper| &upper.calendar);
+        let calendar = customer.said.calendar(inherited)?.map_or_else(|| Rc::clone(inherited), Rc::new);
         let depth = upper.map_or(0, |upper| upper.depth + 1);
         let branch = Branch {
             id: customer.id,
             key: customer.key,
             name: customer.name,
-            billing_time_zone: customer.time_zone.unwrap_or_else(|| inherited.to_owned()),
+            billing_time_zone: calendar.zone_at(now).name().to_owned(),
             groups: Vec::new(),
             devices: devices(customer.customer_id),
             subtree_devices: Numbers::new(),
         };
         let place = nodes.len();
-        nodes.push((customer.customer_id, Node { branch, depth, above }));
+        nodes.push((customer.customer_id, Node { branch, depth, above, calendar }));
         waiting.extend(below[row].iter().map(|row| (*row, Some(place))));
     }
-    nodes
+    Ok(nodes)
 }
 
 /// Sums the numbers of devices upwards: from the last node on, whatever is below a node has been added to it already.

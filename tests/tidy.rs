@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 const LONGEST: usize = 400;
 
 /// Crates that the pure core may use.
-const CORE_CRATES: &[&str] = &["std", "serde", "chrono", "chrono_tz", "serde_json", "uuid", "csv", "thiserror"];
+const CORE_CRATES: &[&str] =
+    &["std", "serde", "chrono", "chrono_tz", "compact_str", "serde_json", "uuid", "csv", "thiserror"];
 
 /// All files of the project below a directory, with their text; binary files are left out.
 fn files(below: &str) -> Vec<(String, String)> {

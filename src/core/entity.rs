@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use compact_str::CompactString;
 use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
@@ -12,7 +13,7 @@ pub const MAX_KEY_LEN: usize = 128;
 /// A key chosen by the caller: 1 to 128 of `A-Z a-z 0-9 . _ : ~ -`, not shaped like a UUID.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
-pub struct Key(String);
+pub struct Key(CompactString);
 
 /// An entity as a caller refers to it; which of the two it is can always be told from the text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -32,6 +33,18 @@ pub enum BadKey {
     LikeUuid,
 }
 
+/// Which bytes a key consists of.
+const IN_KEYS: [bool; 256] = {
+    let mut allowed = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        allowed[byte] =
+            matches!(byte as u8, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b':' | b'~' | b'-');
+        byte += 1;
+    }
+    allowed
+};
+
 impl Key {
     pub fn as_str(&self) -> &str {
         &self.0
@@ -45,13 +58,13 @@ impl FromStr for Key {
         if text.is_empty() || text.len() > MAX_KEY_LEN {
             return Err(BadKey::Length);
         }
-        if !text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:~-".contains(&b)) {
+        if !text.bytes().all(|b| IN_KEYS[usize::from(b)]) {
             return Err(BadKey::Character);
         }
         if hyphenated_uuid(text).is_some() {
             return Err(BadKey::LikeUuid);
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 }
 

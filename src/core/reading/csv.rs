@@ -15,7 +15,9 @@ pub fn readings(text: &str, now: DateTime<Utc>) -> Result<Vec<Item>, Unreadable>
     // The caller has made sure that something is there.
     let (line, header) = lines.next().unwrap_or((1, ""));
     let columns = Columns::of(header).map_err(|why| Unreadable::Body(format!("header in line {line}: {why}")))?;
-    limited(lines.map(|(line, row)| Ok(Item { line: Some(line), reading: columns.reading(row, now) })))
+    let mut cells = Vec::with_capacity(columns.number);
+    let rows = lines.map(|(line, row)| Item { line: Some(line), reading: columns.reading(row, &mut cells, now) });
+    limited(text, rows)
 }
 
 /// Which column holds what.
@@ -63,9 +65,16 @@ impl Columns {
         })
     }
 
-    fn reading(&self, row: &str, now: DateTime<Utc>) -> Result<RawReading, Reason> {
+    /// `cells` is room for the row's cells, which is used row after row.
+    fn reading<'a>(
+        &self,
+        row: &'a str,
+        cells: &mut Vec<Cow<'a, str>>,
+        now: DateTime<Utc>,
+    ) -> Result<RawReading, Reason> {
         let invalid = |detail: String| Reason::new(Code::InvalidRow, detail);
-        let cells = cells(row).ok_or_else(|| {
+        cells.clear();
+        split(row, cells).ok_or_else(|| {
             invalid(format!("row {}: a quote is not closed on this line, or not doubled within its cell", quote(row)))
         })?;
         if cells.len() != self.number {
@@ -94,6 +103,11 @@ const KNOWN: &str = "device, metric, at, value, id and dimensions.<name>";
 /// The cells of a row; none when its quotes are not those of CSV.
 pub fn cells(row: &str) -> Option<Vec<Cow<'_, str>>> {
     let mut cells = Vec::new();
+    split(row, &mut cells).map(|()| cells)
+}
+
+/// Adds the cells of a row.
+fn split<'a>(row: &'a str, cells: &mut Vec<Cow<'a, str>>) -> Option<()> {
     let mut rest = row;
     loop {
         let after = match rest.strip_prefix('"') {
@@ -114,7 +128,7 @@ pub fn cells(row: &str) -> Option<Vec<Cow<'_, str>>> {
         };
         match after.strip_prefix(',') {
             Some(next) => rest = next,
-            None => return after.is_empty().then_some(cells),
+            None => return after.is_empty().then_some(()),
         }
     }
 }

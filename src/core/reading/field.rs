@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use compact_str::CompactString;
 
 use super::{Code, Reason};
 use crate::core::decimal::{self, BadDecimal};
@@ -54,9 +55,9 @@ pub fn at(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, Reason> {
 }
 
 /// A decimal that fits at least a metric without decimals, as it was written but for spaces around it.
-pub fn value(text: &str) -> Result<String, Reason> {
+pub fn value(text: &str) -> Result<CompactString, Reason> {
     decimal::parse(text, 0, false).map_err(|why| bad_value(text, why))?;
-    Ok(text.trim_matches([' ', '\t']).to_owned())
+    Ok(text.trim_matches([' ', '\t']).into())
 }
 
 /// What a value that is no value of the metric is told.

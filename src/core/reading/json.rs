@@ -1,5 +1,7 @@
 //! One reading from a JSON object.
 
+mod usual;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,6 +15,18 @@ use super::{Code, RawReading, Reason};
 
 /// Reads one object.
 pub fn reading(text: &str, now: DateTime<Utc>) -> Result<RawReading, Reason> {
+    match usual::fields(text) {
+        Some((fields, length)) if text[length..].trim_ascii().is_empty() => fields.reading(now),
+        _ => general(text, now),
+    }
+}
+
+/// Reads the object that a text begins with, and says how long it is, if it is written in the usual way.
+pub fn usual(text: &str, now: DateTime<Utc>) -> Option<(Result<RawReading, Reason>, usize)> {
+    usual::fields(text).map(|(fields, length)| (fields.reading(now), length))
+}
+
+fn general(text: &str, now: DateTime<Utc>) -> Result<RawReading, Reason> {
     let error = match serde_json::from_str::<Fields>(text) {
         Ok(fields) => return fields.reading(now),
         Err(error) => error,
@@ -26,15 +40,15 @@ pub fn reading(text: &str, now: DateTime<Utc>) -> Result<RawReading, Reason> {
     }
 }
 
-/// The texts of a reading's fields. A number's text must not go through floating point.
-#[derive(Default)]
+/// The JSON texts of a reading's fields. A number's text must not go through floating point.
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Fields<'a> {
-    device: Option<&'a RawValue>,
-    metric: Option<&'a RawValue>,
-    at: Option<&'a RawValue>,
-    value: Option<&'a RawValue>,
-    id: Option<&'a RawValue>,
-    dimensions: Option<&'a RawValue>,
+    device: Option<&'a str>,
+    metric: Option<&'a str>,
+    at: Option<&'a str>,
+    value: Option<&'a str>,
+    id: Option<&'a str>,
+    dimensions: Option<&'a str>,
     /// The first field that does not belong there.
     unknown: Option<String>,
     /// The first field that is there twice.
@@ -84,7 +98,7 @@ impl<'de> Visitor<'de> for FieldsVisitor {
                     continue;
                 }
             };
-            if field.replace(map.next_value()?).is_some() {
+            if field.replace(map.next_value::<&RawValue>()?.get()).is_some() {
                 fields.twice.get_or_insert(name);
             }
         }
@@ -117,12 +131,11 @@ impl Fields<'_> {
 }
 
 /// An optional field that is null is not there.
-fn given(field: Option<&RawValue>) -> Option<&RawValue> {
-    field.filter(|raw| raw.get() != "null")
+fn given(field: Option<&str>) -> Option<&str> {
+    field.filter(|text| *text != "null")
 }
 
-fn string<'a>(raw: &'a RawValue, name: &str, code: Code) -> Result<Cow<'a, str>, Reason> {
-    let text = raw.get();
+fn string<'a>(text: &'a str, name: &str, code: Code) -> Result<Cow<'a, str>, Reason> {
     match text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
         Some(plain) if !plain.contains('\\') => Ok(Cow::Borrowed(plain)),
         Some(_) => serde_json::from_str(text)
@@ -132,20 +145,20 @@ fn string<'a>(raw: &'a RawValue, name: &str, code: Code) -> Result<Cow<'a, str>,
     }
 }
 
-fn number_or_string(raw: &RawValue) -> Result<Cow<'_, str>, Reason> {
-    match raw.get().as_bytes().first() {
-        Some(b'-' | b'0'..=b'9') => Ok(Cow::Borrowed(raw.get())),
-        Some(b'"') => string(raw, "value", Code::InvalidValue),
+fn number_or_string(text: &str) -> Result<Cow<'_, str>, Reason> {
+    match text.as_bytes().first() {
+        Some(b'-' | b'0'..=b'9') => Ok(Cow::Borrowed(text)),
+        Some(b'"') => string(text, "value", Code::InvalidValue),
         _ => {
-            let detail = format!("value {}: must be a decimal, as a number or as a string", quote(raw.get()));
+            let detail = format!("value {}: must be a decimal, as a number or as a string", quote(text));
             Err(Reason::new(Code::InvalidValue, detail))
         }
     }
 }
 
-fn dimensions(raw: &RawValue) -> Result<BTreeMap<String, String>, Reason> {
-    let Dimensions(dimensions) = serde_json::from_str(raw.get()).map_err(|why| {
-        let detail = format!("dimensions {}: must be an object of strings: {why}", quote(raw.get()));
+fn dimensions(text: &str) -> Result<BTreeMap<String, String>, Reason> {
+    let Dimensions(dimensions) = serde_json::from_str(text).map_err(|why| {
+        let detail = format!("dimensions {}: must be an object of strings: {why}", quote(text));
         Reason::new(Code::InvalidDimensions, detail)
     })?;
     field::dimensions(dimensions)

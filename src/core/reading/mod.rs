@@ -10,6 +10,7 @@ mod split;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use compact_str::CompactString;
 
 use crate::core::entity::Ref;
 
@@ -34,7 +35,7 @@ pub struct RawReading {
     pub metric: Ref,
     pub at: DateTime<Utc>,
     /// A decimal, as it was written: what it is as an integer depends on the metric.
-    pub value: String,
+    pub value: CompactString,
     /// The sender's id of the event, 1 to [`field::MAX_ID`] characters.
     pub id: Option<String>,
     pub dimensions: BTreeMap<String, String>,
@@ -99,12 +100,12 @@ pub fn parse(body: &[u8], format: Format, now: DateTime<Utc>) -> Result<Vec<Item
     }
     match format {
         Format::Json => {
-            let elements = split::elements(text)?;
-            Ok(elements.into_iter().map(|text| Item { line: None, reading: json::reading(text, now) }).collect())
+            let item = |reading| Item { line: None, reading };
+            let usual = |rest| json::usual(rest, now).map(|(reading, length)| (item(reading), length));
+            split::elements(text, usual, |element| item(json::reading(element, now)))
         }
         Format::NdJson => {
-            let item = |(line, text)| Ok(Item { line: Some(line), reading: json::reading(text, now) });
-            limited(lines(text).map(item))
+            limited(text, lines(text).map(|(line, text)| Item { line: Some(line), reading: json::reading(text, now) }))
         }
         Format::Csv => csv::readings(text, now),
     }
@@ -115,10 +116,22 @@ fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.lines().enumerate().map(|(i, line)| (i + 1, line)).filter(|(_, line)| !line.trim_ascii().is_empty())
 }
 
-/// All items, unless there are more than a body may hold.
-fn limited(items: impl Iterator<Item = Result<Item, Unreadable>>) -> Result<Vec<Item>, Unreadable> {
-    let items = items.take(MAX_READINGS + 1).collect::<Result<Vec<_>, _>>()?;
-    if items.len() > MAX_READINGS { Err(Unreadable::TooMany) } else { Ok(items) }
+/// All items of a text, unless there are more than a body may hold.
+fn limited(text: &str, items: impl Iterator<Item = Item>) -> Result<Vec<Item>, Unreadable> {
+    let mut all = Vec::with_capacity(expected(text));
+    for item in items {
+        if all.len() == MAX_READINGS {
+            return Err(Unreadable::TooMany);
+        }
+        all.push(item);
+    }
+    Ok(all)
+}
+
+/// About how many readings a text holds: room for them at once costs less than to move them to larger places.
+fn expected(text: &str) -> usize {
+    const USUAL_LENGTH: usize = 48;
+    (text.len() / USUAL_LENGTH).clamp(1, MAX_READINGS)
 }
 
 impl Reason {

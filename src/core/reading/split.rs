@@ -4,11 +4,18 @@
 //! parsed later, reading by reading.
 
 use super::field::quote;
-use super::{MAX_READINGS, Unreadable};
+use super::{MAX_READINGS, Unreadable, expected};
 
-/// The elements of the array that the body is, or that its field `readings` is.
-pub fn elements(text: &str) -> Result<Vec<&str>, Unreadable> {
-    let mut scanner = Scanner { text, position: 0, open: Vec::new() };
+/// What is made of the elements of the array that the body is, or that its field `readings` is.
+///
+/// `usual` may read the element that a text begins with and say how long it is; where it does not, the element is
+/// looked for, and `read` gets its text.
+pub fn elements<'a, T>(
+    text: &'a str,
+    usual: impl Fn(&'a str) -> Option<(T, usize)>,
+    read: impl Fn(&'a str) -> T,
+) -> Result<Vec<T>, Unreadable> {
+    let mut scanner = Scanner { text, position: 0, open: Vec::new(), usual, read };
     scanner.skip_space();
     let elements = match scanner.peek() {
         Some(b'[') => scanner.array()?,
@@ -22,17 +29,19 @@ pub fn elements(text: &str) -> Result<Vec<&str>, Unreadable> {
     }
 }
 
-struct Scanner<'a> {
+struct Scanner<'a, U, R> {
     text: &'a str,
     /// Byte that is looked at. Moves over whole characters: all that it stops at is ASCII.
     position: usize,
     /// The closing brackets that are awaited, innermost last.
     open: Vec<u8>,
+    usual: U,
+    read: R,
 }
 
-impl<'a> Scanner<'a> {
+impl<'a, T, U: Fn(&'a str) -> Option<(T, usize)>, R: Fn(&'a str) -> T> Scanner<'a, U, R> {
     /// `{"readings": [...]}`
-    fn object(&mut self) -> Result<Vec<&'a str>, Unreadable> {
+    fn object(&mut self) -> Result<Vec<T>, Unreadable> {
         let mut elements = None;
         self.position += 1;
         self.skip_space();
@@ -68,8 +77,8 @@ impl<'a> Scanner<'a> {
         elements.ok_or_else(|| self.problem(0, "the field \"readings\" is missing"))
     }
 
-    fn array(&mut self) -> Result<Vec<&'a str>, Unreadable> {
-        let mut elements = Vec::new();
+    fn array(&mut self) -> Result<Vec<T>, Unreadable> {
+        let mut elements = Vec::with_capacity(expected(&self.text[self.position..]));
         self.position += 1;
         self.skip_space();
         if self.peek() == Some(b']') {
@@ -78,12 +87,7 @@ impl<'a> Scanner<'a> {
         }
         loop {
             self.skip_space();
-            let start = self.position;
-            let end = self.skip_value()?;
-            let element = self.text[start..self.position].trim_end_matches(SPACE);
-            if element.is_empty() {
-                return Err(self.problem(start, "expected a reading; there is a comma too many"));
-            }
+            let (element, end) = self.element()?;
             if elements.len() == MAX_READINGS {
                 return Err(Unreadable::TooMany);
             }
@@ -95,6 +99,25 @@ impl<'a> Scanner<'a> {
                 _ => return Err(self.problem(self.position - 1, "a } that closes nothing")),
             }
         }
+    }
+
+    /// The element that begins here, and what ends it: the comma or bracket that is moved to.
+    fn element(&mut self) -> Result<(T, u8), Unreadable> {
+        let start = self.position;
+        if let Some((element, length)) = (self.usual)(&self.text[start..]) {
+            self.position += length;
+            self.skip_space();
+            if let Some(end @ (b',' | b']')) = self.peek() {
+                return Ok((element, end));
+            }
+            self.position = start;
+        }
+        let end = self.skip_value()?;
+        let element = self.text[start..self.position].trim_end_matches(SPACE);
+        if element.is_empty() {
+            return Err(self.problem(start, "expected a reading; there is a comma too many"));
+        }
+        Ok(((self.read)(element), end))
     }
 
     /// Moves to what ends a value: the comma or closing bracket behind it, which is returned.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use sqlx::PgPool;
@@ -13,8 +13,9 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::database::Edition;
-use crate::http::extract;
 use crate::http::problem::{Code, Problem, Result};
+use crate::http::{extract, intake};
+use crate::limits::Guards;
 use crate::openapi::{self, KnownParameters};
 use crate::{ingest, registry, service, usage};
 
@@ -29,12 +30,14 @@ pub struct App {
     pub edition: Edition,
     /// How long after a period's end its figures may still be awaited.
     pub late_horizon: chrono::Duration,
+    /// The limits, and what is used of them.
+    pub guards: Arc<Guards>,
     /// Renders `/metrics`.
     pub metrics: metrics_exporter_prometheus::PrometheusHandle,
 }
 
 /// Largest body of a registry operation, in bytes: 10,000 devices with long names fit.
-const MAX_BODY: usize = 16 * 1024 * 1024;
+pub const MAX_BODY: usize = 16 * 1024 * 1024;
 
 /// The route table: every operation of the API, with its documentation.
 fn routes() -> OpenApiRouter<App> {
@@ -62,10 +65,10 @@ pub fn router(app: App) -> Router {
         .method_not_allowed_fallback(|| async {
             Problem::new(Code::MethodNotAllowed, "the path has other methods; see the Allow header")
         })
-        .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             axum::response::IntoResponse::into_response(Problem::internal("a handler panicked"))
         }))
+        .layer(middleware::from_fn_with_state(app.clone(), intake::guard))
         .layer(crate::observe::layers())
         .with_state(app)
 }

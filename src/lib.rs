@@ -4,6 +4,7 @@
 //! to meters. In reading order:
 //!
 //! - [`core`]: keys, decimals, instants, periods; pure
+//! - [`limits`]: what callers can make the server hold or wait for, and how much of it
 //! - [`http`]: problems, callers, parameters, pages: what all operations share
 //! - [`keys`]: API keys
 //! - [`database`]: what is needed of PostgreSQL and TimescaleDB, and connecting to it
@@ -35,6 +36,7 @@ pub mod fleet;
 pub mod http;
 pub mod ingest;
 pub mod keys;
+pub mod limits;
 pub mod migrate;
 pub mod observe;
 pub mod openapi;

@@ -59,6 +59,9 @@ fn describe() {
     describe_counter!("meterbase_readings_total", "Readings received, by verdict.");
     describe_counter!("meterbase_problems_total", "Error answers, by problem code.");
     describe_histogram!("meterbase_http_request_duration_seconds", "Time from a request's head to its answer's head.");
+    describe_gauge!("meterbase_limit", "Limits, by name and unit.");
+    describe_gauge!("meterbase_limit_used", "How much of a limit is used.");
+    describe_counter!("meterbase_limit_refusals_total", "What was refused, by the limit that it was beyond.");
     describe_gauge!("meterbase_pool_connections", "Open database connections, by pool.");
     describe_gauge!("meterbase_pool_idle_connections", "Open database connections that are not in use, by pool.");
     describe_gauge!("meterbase_rollup_lag_seconds", "Age of the oldest change that the rollups have yet to follow.");
@@ -107,8 +110,9 @@ async fn time_request(request: Request, next: Next) -> Response {
     response
 }
 
-/// Pool sizes as of now.
-pub fn sample_pools(app: &App) {
+/// Limits, and pool sizes, as of now.
+pub fn sample(app: &App) {
+    app.guards.sample();
     for (name, pool) in [("query", &app.query), ("ingest", &app.ingest)] {
         metrics::gauge!("meterbase_pool_connections", "pool" => name).set(f64::from(pool.size()));
         metrics::gauge!("meterbase_pool_idle_connections", "pool" => name).set(pool.num_idle() as f64);

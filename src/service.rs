@@ -52,7 +52,7 @@ async fn readyz(State(app): State<App>) -> Result<&'static str> {
 #[utoipa::path(get, path = "/metrics", tag = "Service",
     responses((status = 200, description = "Counters, gauges and histograms", body = String, content_type = "text/plain")))]
 async fn metrics(State(app): State<App>) -> Response {
-    crate::observe::sample_pools(&app);
+    crate::observe::sample(&app);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render()).into_response()
 }
 

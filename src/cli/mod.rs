@@ -1,6 +1,7 @@
 //! The command line: one binary, its roles are sub-commands. Results go to standard output, everything else to
 //! standard error. Exit status: 0 done; 1 it failed, or met what it should report; 2 wrong usage.
 
+mod bounds;
 mod database;
 mod demo;
 mod doctor;

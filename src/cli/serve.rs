@@ -7,6 +7,7 @@ use clap::Args;
 use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
+use crate::cli::bounds::Bounds;
 use crate::cli::{DatabaseArgs, Failure, print, say, until};
 use crate::database::Database;
 use crate::embedded::Role;
@@ -48,6 +49,8 @@ pub struct ServeArgs {
     database: DatabaseArgs,
     #[command(flatten)]
     pools: Pools,
+    #[command(flatten)]
+    bounds: Bounds,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -107,6 +110,7 @@ impl ServeArgs {
         ServeConfig {
             listen: self.listen.clone(),
             tls,
+            limits: self.bounds.limits(),
             query_connections: self.pools.query_connections,
             ingest_connections: self.pools.ingest_connections,
             query_timeout: self.pools.query_timeout,
@@ -164,7 +168,7 @@ pub fn time(text: &str) -> Result<Duration, String> {
 }
 
 /// Like [`time`], for what makes no sense without any.
-fn some_time(text: &str) -> Result<Duration, String> {
+pub fn some_time(text: &str) -> Result<Duration, String> {
     time(text).and_then(|time| if time.is_zero() { Err("must be more than nothing".to_owned()) } else { Ok(time) })
 }
 

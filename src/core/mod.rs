@@ -1,5 +1,5 @@
 //! The domain core: pure, no database and no HTTP. Only std, serde, serde_json, chrono, chrono-tz and uuid are used here,
-//! and thiserror for messages.
+//! thiserror for messages and compact_str for short texts.
 
 pub mod calendar;
 pub mod cursor;

@@ -1,13 +1,15 @@
 //! Parameters and bodies. What is unknown or wrong is a problem that names its place.
 
-use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use serde::de::DeserializeOwned;
 
+use crate::app::MAX_BODY;
 use crate::core::entity::{Key, Ref};
+use crate::http::intake;
 use crate::http::problem::{Code, Problem, Result};
+use crate::limits::Limit;
 
 /// The entity that the path names.
 pub struct PathRef(pub Ref);
@@ -63,11 +65,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self> {
+    async fn from_request(request: Request, _: &S) -> Result<Self> {
         if content_type(request.headers()) != Some("application/json") {
             return Err(Problem::new(Code::UnsupportedMediaType, "send Content-Type: application/json"));
         }
-        let bytes = bytes(request, state).await?;
+        let bytes = intake::whole(request, Limit::RegistryBytes, MAX_BODY).await?;
         json(&bytes).map(Self)
     }
 }
@@ -78,16 +80,6 @@ pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     let body = serde_path_to_error::deserialize(&mut json).map_err(body_problem)?;
     json.end().map_err(|e| Problem::new(Code::UnreadableBody, e.to_string()))?;
     Ok(body)
-}
-
-/// The whole body, decoded, within the route's limit.
-pub async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes> {
-    Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            Problem::new(Code::PayloadTooLarge, "the body is over the limit of this operation")
-        }
-        _ => Problem::new(Code::UnreadableBody, rejection.body_text()),
-    })
 }
 
 /// The media type without its parameters.

@@ -3,5 +3,6 @@
 pub mod accept;
 pub mod access;
 pub mod extract;
+pub mod intake;
 pub mod page;
 pub mod problem;

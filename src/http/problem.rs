@@ -76,10 +76,14 @@ codes! {
         "Somebody else changed the same thing at the same time. Send the request again.";
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "The body is too large",
         "The body is over the limit in bytes or in items. Nothing of it was stored. Send it in parts.";
+    SlowBody = "slow_body", REQUEST_TIMEOUT, "The body came too slowly",
+        "The body, or the next part of it, did not arrive within the server's time limits. Nothing of it was stored. Send it again, in smaller parts if the line is slow.";
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The body's format is not supported",
         "The Content-Type or Content-Encoding is not one that this operation reads. Its documentation lists them.";
     TimedOut = "timed_out", SERVICE_UNAVAILABLE, "It took too long",
         "The operation did not finish within the server's time limit and was undone. Ask for less at once, or try again later.";
+    Overloaded = "overloaded", SERVICE_UNAVAILABLE, "The server is overloaded",
+        "The server has as many requests or bytes of bodies under way as its limits allow. Nothing of the request was done. Send it again after the seconds in `Retry-After`.";
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "The database cannot be reached",
         "The database is away or has no free connection. Nothing was stored. Try again after the seconds in `Retry-After`.";
     Internal = "internal", INTERNAL_SERVER_ERROR, "The server failed",

@@ -1,48 +1,56 @@
 //! The body of a request: its media type, its encoding, its readings.
-//!
-//! Decoded here rather than by a layer: a gzip file may consist of several members (RFC 1952, section 2.2), as
-//! `cat a.gz b.gz` makes them, and reading only the first would drop readings without a word.
 
-use std::io::{self, Read};
-
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRef, FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use chrono::Utc;
 
+use crate::app::App;
 use crate::core::reading::{self, Format, Item, MAX_READINGS, Unreadable};
 use crate::http::extract;
+use crate::http::intake::{self, Held};
 use crate::http::problem::{Code, Problem, Result};
+use crate::ingest::decode::{Encoding, Undecodable, decode};
+use crate::limits::Limit;
 
 /// Most bytes of a body, both as sent and decoded.
 pub const MAX_BODY: usize = 32 * 1024 * 1024;
 
-/// Bodies over this many bytes are decoded on a thread of their own: it takes milliseconds, which others would wait.
+/// Bodies over this many bytes, and compressed ones, are decoded on a thread of their own: it takes milliseconds, which
+/// others would wait.
 const INLINE: usize = 64 * 1024;
 
-/// Largest window of zstd, as a power of two in bytes: none larger is needed for [`MAX_BODY`].
-const ZSTD_WINDOW_LOG: u32 = 25;
+/// What a reading takes while it is on its way, beside its text: itself, its row and its verdict.
+const READING_BYTES: usize = 512;
 
 /// The readings of a body.
-pub struct SentReadings(pub Vec<Item>);
-
-#[derive(Debug, Clone, Copy)]
-enum Encoding {
-    Identity,
-    Gzip,
-    Zstd,
+pub struct SentReadings {
+    pub items: Vec<Item>,
+    /// The memory that they take, to be kept as long as they are.
+    pub held: Held,
 }
 
-impl<S: Send + Sync> FromRequest<S> for SentReadings {
+impl<S: Send + Sync> FromRequest<S> for SentReadings
+where
+    App: FromRef<S>,
+{
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self> {
         let (format, encoding) = (format(request.headers())?, encoding(request.headers())?);
-        let bytes = extract::bytes(request, state).await?;
-        let at_once = matches!(encoding, Encoding::Identity) && bytes.len() <= INLINE;
-        let read = move || read(&bytes, encoding, format);
-        let items =
-            if at_once { read() } else { tokio::task::spawn_blocking(read).await.map_err(Problem::internal)? };
-        items.map(Self)
+        let held = request.extensions().get::<Held>().cloned();
+        let held = held.ok_or_else(|| Problem::internal("a body came past the intake"))?;
+        let bytes = intake::whole(request, Limit::SentBytes, MAX_BODY).await?;
+        if encoding.is_none() && bytes.len() <= INLINE {
+            return readings(bytes, None, format, held);
+        }
+        let decoders = App::from_ref(state).guards.decoders.clone();
+        let decoder = decoders.acquire_owned().await.map_err(Problem::internal)?;
+        let decoding = tokio::task::spawn_blocking(move || {
+            let readings = readings(bytes, encoding, format, held);
+            drop(decoder);
+            readings
+        });
+        decoding.await.map_err(Problem::internal)?
     }
 }
 
@@ -58,49 +66,52 @@ fn format(headers: &HeaderMap) -> Result<Format> {
     }
 }
 
-fn encoding(headers: &HeaderMap) -> Result<Encoding> {
+/// None for a body that is sent as it is.
+fn encoding(headers: &HeaderMap) -> Result<Option<Encoding>> {
     let mut values =
         headers.get_all(header::CONTENT_ENCODING).iter().map(|value| value.as_bytes().to_ascii_lowercase());
     match (values.next().as_deref(), values.next()) {
-        (None | Some(b"identity"), None) => Ok(Encoding::Identity),
-        (Some(b"gzip" | b"x-gzip"), None) => Ok(Encoding::Gzip),
-        (Some(b"zstd"), None) => Ok(Encoding::Zstd),
+        (None | Some(b"identity"), None) => Ok(None),
+        (Some(b"gzip" | b"x-gzip"), None) => Ok(Some(Encoding::Gzip)),
+        (Some(b"zstd"), None) => Ok(Some(Encoding::Zstd)),
         _ => Err(Problem::new(Code::UnsupportedMediaType, "Content-Encoding can be gzip or zstd, once")),
     }
 }
 
-fn read(bytes: &[u8], encoding: Encoding, format: Format) -> Result<Vec<Item>> {
-    let decoded = match encoding {
-        Encoding::Identity => return parse(bytes, format),
-        Encoding::Gzip => decode(flate2::read::MultiGzDecoder::new(bytes)),
-        Encoding::Zstd => zstd::Decoder::with_buffer(bytes).and_then(|mut decoder| {
-            decoder.window_log_max(ZSTD_WINDOW_LOG)?;
-            decode(decoder)
-        }),
+/// `held` has the bytes as they were sent, and gets what is made of them.
+fn readings(sent: Vec<u8>, encoding: Option<Encoding>, format: Format, held: Held) -> Result<SentReadings> {
+    let text = match encoding {
+        None => sent,
+        Some(encoding) => {
+            let decoded = decode(&sent, encoding, MAX_BODY, |more| held.grow(more)).map_err(undecodable)?;
+            held.shrink(sent.len());
+            decoded
+        }
     };
-    let decoded = decoded.map_err(|why| {
-        Problem::new(Code::UnreadableBody, format!("the body is not what its Content-Encoding says: {why}"))
-    })?;
-    if decoded.len() > MAX_BODY {
-        let detail = format!("more than {MAX_BODY} bytes when decoded; send the readings in parts");
-        return Err(Problem::new(Code::PayloadTooLarge, detail));
-    }
-    parse(&decoded, format)
+    let items = parse(&text, format)?;
+    if held.grow(items.len() * READING_BYTES) { Ok(SentReadings { items, held }) } else { Err(intake::overloaded()) }
 }
 
-/// Stops one byte over the limit, however much would follow.
-fn decode(decoder: impl Read) -> io::Result<Vec<u8>> {
-    let mut decoded = Vec::new();
-    decoder.take(MAX_BODY as u64 + 1).read_to_end(&mut decoded)?;
-    Ok(decoded)
+fn undecodable(why: Undecodable) -> Problem {
+    match why {
+        Undecodable::Broken(_) => Problem::new(Code::UnreadableBody, why.to_string()),
+        Undecodable::TooLarge(_) => too_large(Limit::DecodedBytes, why.to_string()),
+        Undecodable::TooManyFrames => too_large(Limit::EncodedFrames, why.to_string()),
+        Undecodable::NoRoom => intake::overloaded(),
+    }
 }
 
 fn parse(text: &[u8], format: Format) -> Result<Vec<Item>> {
     reading::parse(text, format, Utc::now()).map_err(|why| match why {
         Unreadable::Body(_) => Problem::new(Code::UnreadableBody, why.to_string()),
-        Unreadable::TooMany => Problem::new(
-            Code::PayloadTooLarge,
+        Unreadable::TooMany => too_large(
+            Limit::Readings,
             format!("more than {MAX_READINGS} readings; nothing was stored, send them in parts"),
         ),
     })
+}
+
+fn too_large(limit: Limit, detail: String) -> Problem {
+    limit.refused();
+    Problem::new(Code::PayloadTooLarge, detail)
 }

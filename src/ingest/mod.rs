@@ -1,6 +1,7 @@
 //! Readings in: decode, resolve, store; a verdict for each reading.
 //!
 //! - [`body`]: a request's body becomes readings ([`crate::core::reading`] says how)
+//! - [`decode`]: gzip and zstd undone, within limits
 //! - [`resolve`], [`known`]: keys become metrics, devices, owners and billing days, from what the registry says
 //! - [`channels`]: each (device, metric, dimensions) is a channel, made when its first reading comes
 //! - [`store`]: one transaction; what was new, what was there, what differs
@@ -11,6 +12,7 @@
 
 mod body;
 mod channels;
+mod decode;
 mod known;
 mod neighbours;
 mod post;
@@ -23,6 +25,9 @@ mod verdict;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
+
+pub use crate::ingest::body::MAX_BODY;
+pub use crate::ingest::decode::MAX_FRAMES;
 
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().merge(post::routes()).merge(raw::routes())

@@ -1,7 +1,7 @@
 //! `POST /v1/readings`.
 
 use axum::Json;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::State;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -11,12 +11,12 @@ use crate::app::App;
 use crate::http::access::Sender;
 use crate::http::extract::Query;
 use crate::http::problem::Result;
-use crate::ingest::body::{MAX_BODY, SentReadings};
+use crate::ingest::body::SentReadings;
 use crate::ingest::store;
 use crate::ingest::verdict::Receipt;
 
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(post)).layer(DefaultBodyLimit::max(MAX_BODY))
+    OpenApiRouter::new().routes(routes!(post))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -97,7 +97,7 @@ async fn post(
     State(app): State<App>,
     Sender(tenant): Sender,
     Query(query): Query<PostParameters>,
-    SentReadings(items): SentReadings,
+    SentReadings { items, held: _held }: SentReadings,
 ) -> Result<Json<Receipt>> {
     let verdicts = store::store(&app.ingest, tenant.provider_id, &items).await?;
     let receipt = Receipt::new(&items, verdicts, query.receipts.is_some());

@@ -1,14 +1,14 @@
 //! The server: listening, background work, shutdown. `serve`, `demo` and tests start the same one.
 
-mod body;
+mod connections;
 mod tls;
 
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use axum::middleware;
 use axum_server::Handle;
+use axum_server::accept::DefaultAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use hyper_util::rt::TokioTimer;
 use tokio::net::TcpListener;
@@ -17,9 +17,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::{self, App};
 use crate::database::{self, Database, Found, Unusable};
+use crate::limits::{Guards, Limits};
 use crate::migrate::{self, MigrateError};
 use crate::observe;
 use crate::rollup;
+use crate::server::connections::Acceptor;
 
 pub use crate::server::tls::{TlsError, TlsFiles};
 
@@ -30,6 +32,8 @@ pub struct ServeConfig {
     pub listen: String,
     /// Certificate and key; without them the server speaks plain HTTP.
     pub tls: Option<TlsFiles>,
+    /// What callers can make the server hold or wait for.
+    pub limits: Limits,
     /// Most connections to the database for queries and the registry.
     pub query_connections: u32,
     /// Most connections to the database for storing readings.
@@ -51,6 +55,7 @@ impl Default for ServeConfig {
         Self {
             listen: "127.0.0.1:8080".to_owned(),
             tls: None,
+            limits: Limits::default(),
             query_connections: 16,
             ingest_connections: 8,
             query_timeout: app::QUERY_TIMEOUT,
@@ -89,14 +94,19 @@ pub struct Server {
     drain_timeout: Duration,
 }
 
-/// How long a connection may take to send a request's head, which is also how long it may stay idle.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
-
 /// How often an HTTP/2 connection is asked whether it is still there, and how long it has to answer.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Streams that one HTTP/2 connection may have open at once.
-const MAX_STREAMS: u32 = 256;
+pub const MAX_STREAMS: u32 = 256;
+
+/// Largest head of a request, in bytes. HTTP/1 reads bodies into a buffer of this size too.
+pub const MAX_HEAD: u32 = 64 * 1024;
+
+/// How much of bodies a caller may send over HTTP/2 before the server asks for more, in bytes: of one request, and of
+/// all on a connection.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
 
 /// How often the histograms of the metrics are drained, so that they do not grow while nobody scrapes them.
 const METRICS_UPKEEP: Duration = Duration::from_secs(10);
@@ -119,6 +129,8 @@ impl Server {
         drop(db);
 
         let metrics = observe::start_metrics()?;
+        let pools = u64::from(config.query_connections + config.ingest_connections);
+        connections::make_room(config.limits.connections as u64 + pools);
         let app = application(config, database, &found, metrics.clone());
         let stop = CancellationToken::new();
         let mut background = JoinSet::new();
@@ -197,6 +209,7 @@ fn application(
         ingest: database::pool(options, "ingest", config.ingest_connections, config.ingest_timeout),
         edition: found.edition,
         late_horizon: config.late_horizon,
+        guards: Guards::new(config.limits.clone()),
         metrics,
     }
 }
@@ -207,17 +220,30 @@ async fn serve(
     handle: Handle<SocketAddr>,
     app: App,
 ) -> io::Result<()> {
-    let service = app::router(app).layer(middleware::from_fn(body::limit_time)).into_make_service();
+    let guards = app.guards.clone();
+    let service = app::router(app).into_make_service();
     let mut server = axum_server::Server::<SocketAddr>::from_listener(listener).handle(handle);
     let http = server.http_builder();
-    http.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    http.http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(guards.limits.head_timeout)
+        .max_buf_size(MAX_HEAD as usize);
     http.http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_INTERVAL)
+        .max_header_list_size(MAX_HEAD)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .max_concurrent_streams(MAX_STREAMS);
     match tls {
-        Some(tls) => server.acceptor(RustlsAcceptor::new(tls)).serve(service).await,
-        None => server.serve(service).await,
+        Some(tls) => {
+            let inner = RustlsAcceptor::new(tls);
+            server.acceptor(Acceptor { inner, guards, is_plain: false }).serve(service).await
+        }
+        None => {
+            let inner = DefaultAcceptor::new();
+            server.acceptor(Acceptor { inner, guards, is_plain: true }).serve(service).await
+        }
     }
 }

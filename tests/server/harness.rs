@@ -12,6 +12,7 @@ use meterbase::database::{self, Edition};
 use meterbase::embedded::cluster::{Cluster, Running};
 use meterbase::embedded::install;
 use meterbase::keys::{self, Scope};
+use meterbase::limits::{Guards, Limits};
 use meterbase::{migrate, observe};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -145,6 +146,7 @@ impl TestApp {
             ingest: database::pool(&options, "ingest", 4, app::INGEST_TIMEOUT),
             edition,
             late_horizon: chrono::Duration::days(30),
+            guards: Guards::new(Limits::default()),
             metrics: METRICS.clone(),
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");

@@ -17,6 +17,7 @@ mod groups;
 mod harness;
 mod import;
 mod isolation;
+mod limits;
 mod meter_usage;
 mod meters;
 mod metrics;
@@ -199,6 +200,14 @@ fn main() -> ExitCode {
             root_puts_the_database_where_postgresql_can_enter,
             an_ordinary_user_runs_it_too,
             doctor_finds_an_embedded_database_in_order,
+        }),
+        harness::topic!(limits::{
+            bodies_over_the_memory_are_refused_and_it_comes_back,
+            connections_over_the_limit_are_told_so_at_once,
+            connections_that_ask_for_nothing_are_closed,
+            requests_over_the_limit_are_told_so_and_health_is_not,
+            slow_bodies_are_cut_off,
+            the_answer_to_a_large_body_that_is_refused_arrives,
         }),
         harness::topic!(durability::{
             no_acknowledged_reading_is_lost_or_doubled_when_postgresql_is_killed,

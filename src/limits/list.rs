@@ -1,0 +1,107 @@
+//! All limits by name.
+
+use crate::core::reading::MAX_READINGS;
+use crate::{app, ingest, server};
+
+macro_rules! limits {
+    ($($variant:ident = $name:literal, $unit:literal, $option:expr, $fixed:expr, $what:literal;)*) => {
+        /// Something that is limited.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Limit { $($variant),* }
+
+        impl Limit {
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// Its name in the metrics.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),* }
+            }
+
+            pub fn unit(self) -> &'static str {
+                match self { $(Self::$variant => $unit),* }
+            }
+
+            /// The option of `meterbase serve` that sets it; none for what is part of the API.
+            pub fn option(self) -> Option<&'static str> {
+                match self { $(Self::$variant => $option),* }
+            }
+
+            /// Its value where no operator sets it and no machine decides it.
+            pub fn fixed(self) -> Option<u64> {
+                match self { $(Self::$variant => $fixed),* }
+            }
+
+            /// What it limits, and what becomes of what is beyond.
+            pub fn what(self) -> &'static str {
+                match self { $(Self::$variant => $what),* }
+            }
+        }
+    };
+}
+
+limits! {
+    Connections = "connections", "connections", Some("--max-connections"), None,
+        "Connections of callers at once; a further one is answered 503, or closed before TLS begins";
+    Requests = "requests", "requests", Some("--max-requests"), None,
+        "Requests being answered at once, over all connections; 503 beyond, except for health and metrics";
+    InflightBytes = "inflight_bytes", "bytes", Some("--max-inflight-bytes"), None,
+        "Bodies and the readings made of them, in memory at once; 503 beyond";
+    Decoders = "decoders", "threads", None, None,
+        "Large or compressed bodies being decoded at once, as many as processors; others wait";
+    SentBytes = "sent_bytes", "bytes", None, Some(ingest::MAX_BODY as u64),
+        "A body of readings as it is sent; 413 beyond";
+    DecodedBytes = "decoded_bytes", "bytes", None, Some(ingest::MAX_BODY as u64),
+        "A body of readings when decoded; 413 beyond";
+    EncodedFrames = "encoded_frames", "frames", None, Some(ingest::MAX_FRAMES as u64),
+        "Members of gzip or frames of zstd in a body; 413 beyond";
+    Readings = "readings", "readings", None, Some(MAX_READINGS as u64),
+        "Readings in a body; 413 beyond";
+    RegistryBytes = "registry_bytes", "bytes", None, Some(app::MAX_BODY as u64),
+        "A body of any other operation; 413 beyond";
+    HeadBytes = "head_bytes", "bytes", None, Some(server::MAX_HEAD as u64),
+        "The head of a request; 431 beyond";
+    Streams = "streams", "requests", None, Some(server::MAX_STREAMS as u64),
+        "Requests of one HTTP/2 connection at once; others wait at the caller";
+    HeadTime = "head_time", "seconds", Some("--head-timeout"), None,
+        "Time for a request's head, and for a connection to stay idle; closed beyond";
+    BodyPause = "body_pause", "seconds", Some("--body-pause"), None,
+        "Pause between two parts of a body; 408 beyond";
+    BodyTime = "body_time", "seconds", Some("--body-timeout"), None,
+        "Time for a whole body; 408 beyond";
+    AnswerPause = "answer_pause", "seconds", Some("--answer-pause"), None,
+        "Pause in which a caller takes nothing of its answer; closed beyond";
+}
+
+impl Limit {
+    /// Counts that something was refused for it.
+    pub fn refused(self) {
+        metrics::counter!("meterbase_limit_refusals_total", "limit" => self.name()).increment(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::{Guards, Limits};
+
+    fn default(limit: Limit) -> String {
+        let value = Guards::new(Limits::default()).value(limit);
+        match (limit, limit.unit()) {
+            (Limit::Decoders, _) => "one a processor".to_owned(),
+            (_, "bytes") if value.is_multiple_of(1024 * 1024) => format!("{} MiB", value / 1024 / 1024),
+            (_, "bytes") => format!("{} KiB", value / 1024),
+            (_, unit) => format!("{value} {unit}"),
+        }
+    }
+
+    #[test]
+    fn the_table_in_the_documents_is_this_list() {
+        let row = |limit: &Limit| {
+            let option = limit.option().map_or("fixed".to_owned(), |option| format!("`{option}`"));
+            format!("| `{}` | {} | {option} | {} |\n", limit.name(), default(*limit), limit.what())
+        };
+        let table: String = Limit::ALL.iter().map(row).collect();
+        let document = include_str!("../../ARCHITECTURE.md");
+        assert!(document.contains(&table), "ARCHITECTURE.md should have this table:\n{table}");
+    }
+}

@@ -1,0 +1,121 @@
+//! Limits on all that callers can make the server hold or wait for. What is beyond a limit is refused at once, with an
+//! answer that says so; it never queues up in memory.
+//!
+//! Each limit has a name, a unit and a value, which `/metrics` tells together with how much of it is used and how often
+//! something was refused for it.
+
+mod budget;
+mod list;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+pub use budget::{Budget, Share};
+pub use list::Limit;
+
+/// The limits that an operator may set.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Most connections of callers at once.
+    pub connections: usize,
+    /// Most requests that are being answered at once, over all connections.
+    pub requests: usize,
+    /// Most bytes of bodies, and of the readings made of them, in memory at once.
+    pub inflight_bytes: usize,
+    /// How long a connection may take to send a request's head, which is also how long it may stay idle.
+    pub head_timeout: Duration,
+    /// Longest pause between two parts of a body.
+    pub body_pause: Duration,
+    /// Longest time for a whole body.
+    pub body_timeout: Duration,
+    /// How long a caller may take nothing of its answer.
+    pub answer_pause: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 1024,
+            requests: 4096,
+            inflight_bytes: 256 * 1024 * 1024,
+            head_timeout: Duration::from_secs(60),
+            body_pause: Duration::from_secs(30),
+            // 32 MiB over 1 Mbit/s.
+            body_timeout: Duration::from_secs(300),
+            answer_pause: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Connections over the limit that are told so at once.
+const GOODBYES: usize = 64;
+
+/// The limits, and how much of them is used.
+#[derive(Debug)]
+pub struct Guards {
+    pub limits: Limits,
+    pub connections: Arc<Budget>,
+    pub requests: Arc<Budget>,
+    pub memory: Arc<Budget>,
+    /// Large bodies are decoded on as many threads as there are processors; more would only take turns.
+    pub decoders: Arc<Semaphore>,
+    /// Connections over the limit that are told so at once; others are closed without a word.
+    pub goodbyes: Arc<Semaphore>,
+    /// How many `decoders` there are.
+    decoder_count: usize,
+}
+
+impl Guards {
+    pub fn new(limits: Limits) -> Arc<Self> {
+        let decoder_count = std::thread::available_parallelism().map_or(2, usize::from);
+        Arc::new(Self {
+            connections: Budget::new(Limit::Connections, limits.connections),
+            requests: Budget::new(Limit::Requests, limits.requests),
+            memory: Budget::new(Limit::InflightBytes, limits.inflight_bytes),
+            decoders: Arc::new(Semaphore::new(decoder_count)),
+            goodbyes: Arc::new(Semaphore::new(GOODBYES)),
+            decoder_count,
+            limits,
+        })
+    }
+
+    /// The limit in its unit.
+    pub fn value(&self, limit: Limit) -> u64 {
+        let limits = &self.limits;
+        match limit {
+            Limit::Connections => limits.connections as u64,
+            Limit::Requests => limits.requests as u64,
+            Limit::InflightBytes => limits.inflight_bytes as u64,
+            Limit::Decoders => self.decoder_count as u64,
+            Limit::HeadTime => limits.head_timeout.as_secs(),
+            Limit::BodyPause => limits.body_pause.as_secs(),
+            Limit::BodyTime => limits.body_timeout.as_secs(),
+            Limit::AnswerPause => limits.answer_pause.as_secs(),
+            fixed => fixed.fixed().unwrap_or_default(),
+        }
+    }
+
+    /// How much of it is used; none for those of which nothing is used up.
+    fn used(&self, limit: Limit) -> Option<usize> {
+        match limit {
+            Limit::Connections => Some(self.connections.used()),
+            Limit::Requests => Some(self.requests.used()),
+            Limit::InflightBytes => Some(self.memory.used()),
+            Limit::Decoders => Some(self.decoder_count.saturating_sub(self.decoders.available_permits())),
+            _ => None,
+        }
+    }
+
+    /// Tells the metrics the limits and their use as of now.
+    pub fn sample(&self) {
+        for limit in Limit::ALL {
+            let labels = [("limit", limit.name()), ("unit", limit.unit())];
+            metrics::gauge!("meterbase_limit", &labels).set(self.value(*limit) as f64);
+            if let Some(used) = self.used(*limit) {
+                metrics::gauge!("meterbase_limit_used", &labels).set(used as f64);
+            }
+        }
+    }
+}

@@ -25,6 +25,9 @@ pub struct NoParameters {}
 /// A JSON body. `T` denies unknown fields.
 pub struct Body<T>(pub T);
 
+/// A JSON body that may be empty, which is as if nothing was said in it.
+pub struct BodyOrNone<T>(pub T);
+
 impl PathRef {
     /// The key for an entity to be made: an id can only name one that is there already.
     pub fn key(&self, what: &str) -> Result<&Key> {
@@ -71,6 +74,20 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
         }
         let bytes = intake::whole(request, Limit::RegistryBytes, MAX_BODY).await?;
         json(&bytes).map(Self)
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for BodyOrNone<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self> {
+        let is_json = content_type(request.headers()) == Some("application/json");
+        let bytes = intake::whole(request, Limit::RegistryBytes, MAX_BODY).await?;
+        match (bytes.is_empty(), is_json) {
+            (true, _) => Ok(Self(T::default())),
+            (false, true) => json(&bytes).map(Self),
+            (false, false) => Err(Problem::new(Code::UnsupportedMediaType, "send Content-Type: application/json")),
+        }
     }
 }
 

@@ -72,6 +72,12 @@ codes! {
         "Readings are stored under the billing days of their customer's time zone, so it cannot be replaced once there are readings. `POST /v1/customers/{key}/time-zone` changes it from a day on, past or to come: earlier days keep theirs.";
     DeviceRetired = "device_retired", CONFLICT, "The device is retired",
         "A retired device cannot be moved. Put it into service again with PUT /v1/devices/{key}, then move it.";
+    ReplacementDiffers = "replacement_differs", CONFLICT, "The meter was replaced at that instant with other values",
+        "A meter is replaced once at an instant. If what was told before is wrong, take it back with DELETE /v1/devices/{key}/replacements/{id}, then tell it anew.";
+    NotUnderReview = "not_under_review", CONFLICT, "The reading is not under review",
+        "Other readings showed meanwhile that nothing is wrong with it, or it only repeats the one before, which the decision is about. There is nothing to decide.";
+    ReadingsDropped = "readings_dropped", CONFLICT, "The readings are not kept any more",
+        "Readings of that time were dropped because they are older than readings are kept. What they added to usage stays as it is.";
     Conflict = "conflict", CONFLICT, "Another change came first",
         "Somebody else changed the same thing at the same time. Send the request again.";
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "The body is too large",

@@ -62,6 +62,18 @@ pub async fn begin_earlier(db: &mut PgConnection, channels: &Beginnings) -> sqlx
         .map(drop)
 }
 
+/// The channel of this name, made if it is not there; it begins with its first reading.
+pub async fn find_or_create(db: &mut PgConnection, provider_id: i32, name: Name<'_>) -> sqlx::Result<i32> {
+    let (device_id, metric_id, dimensions) = name;
+    sqlx::query_scalar(include_str!("../../sql/ingest/find_or_create_channel.sql"))
+        .bind(provider_id)
+        .bind(device_id)
+        .bind(metric_id)
+        .bind(Json(dimensions))
+        .fetch_one(db)
+        .await
+}
+
 impl<'a> Row<'a> {
     fn channel(&self) -> Name<'a> {
         (self.device_id, self.metric.metric_id, &self.raw.dimensions)

@@ -8,6 +8,7 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::core::decimal::Scaled;
 use crate::core::reading::field::quote;
+use crate::core::reading::register::{Doubt, Suspicion};
 use crate::core::reading::{Code, Item, RawReading, Reason};
 use crate::http::problem::{self, Problem};
 use crate::ingest::resolve::{Resolved, Row, resolve};
@@ -56,14 +57,16 @@ async fn transaction(pool: &PgPool, provider_id: i32, items: &[Item]) -> sqlx::R
     // written from left to right.
     rows.sort_unstable_by_key(|row| (row.identity(), row.index));
     let repeated = split_off_repeated(&mut rows);
-    registers::fill_increments(&mut db, &mut rows).await?;
+    let doubtful = registers::fill_increments(&mut db, &mut rows).await?;
     channels::begin_earlier(&mut db, &earlier).await?;
     let new = insert(&mut db, &rows).await?;
+    let open = registers::refold(&mut db, &doubtful).await?.open;
     let (stored, sent_before): (Vec<_>, Vec<_>) = rows.iter().partition(|row| new.contains(&row.identity()));
     let mut standing = existing(&mut db, &sent_before).await?;
     standing.extend(stored.iter().map(|row| (row.identity(), Standing::of(row))));
     for row in &stored {
-        verdicts[row.index] = Some(Verdict::Stored);
+        let suspicion = open.get(&row.identity());
+        verdicts[row.index] = Some(suspicion.map_or(Verdict::Stored, |suspicion| row.under_review(*suspicion)));
     }
     for row in sent_before.into_iter().chain(&repeated) {
         let there = standing.get(&row.identity()).ok_or(sqlx::Error::RowNotFound)?;
@@ -78,6 +81,18 @@ async fn transaction(pool: &PgPool, provider_id: i32, items: &[Item]) -> sqlx::R
 impl Row<'_> {
     pub fn identity(&self) -> Identity {
         (self.channel_id, self.raw.at, self.event_key)
+    }
+
+    fn under_review(&self, suspicion: Suspicion) -> Verdict {
+        let trusted = Scaled::new(suspicion.trusted.value, self.metric.scale);
+        let at = suspicion.trusted.at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
+        let why = match suspicion.doubt {
+            Doubt::Jump => "runs faster than the metric allows",
+            Doubt::Decrease | Doubt::Reset => "is a decrease",
+        };
+        let detail =
+            format!("from {trusted} at {at} it {why}: it adds nothing until somebody decides, see GET /v1/reviews");
+        Verdict::UnderReview(Reason::new(Code::UnderReview, detail))
     }
 }
 

@@ -9,6 +9,8 @@ use crate::core::reading::{Item, Reason};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     Stored,
+    /// Stored as well; it adds nothing until somebody decides.
+    UnderReview(Reason),
     /// It was there already, with the same value.
     Duplicate,
     /// It was there already, with another value, which stands.
@@ -64,7 +66,7 @@ pub struct ReadingResult {
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<usize>,
     status: Status,
-    /// Why, for programs; absent for stored and duplicate readings.
+    /// Why, for programs; absent for duplicates, and for stored readings unless they are under review.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "invalid_value")]
     code: Option<&'static str>,
@@ -77,7 +79,7 @@ pub struct ReadingResult {
 impl Verdict {
     pub fn status(&self) -> Status {
         match self {
-            Self::Stored => Status::Stored,
+            Self::Stored | Self::UnderReview(_) => Status::Stored,
             Self::Duplicate => Status::Duplicate,
             Self::Conflict(_) => Status::Conflict,
             Self::Quarantined(_) => Status::Quarantined,
@@ -88,7 +90,9 @@ impl Verdict {
     fn reason(self) -> Option<Reason> {
         match self {
             Self::Stored | Self::Duplicate => None,
-            Self::Conflict(reason) | Self::Quarantined(reason) | Self::Rejected(reason) => Some(reason),
+            Self::UnderReview(reason) | Self::Conflict(reason) | Self::Quarantined(reason) | Self::Rejected(reason) => {
+                Some(reason)
+            }
         }
     }
 }
@@ -99,7 +103,7 @@ impl Receipt {
         let count = |status| verdicts.iter().filter(|verdict| verdict.status() == status).count();
         let [stored, duplicates, conflicts, quarantined, rejected] =
             [Status::Stored, Status::Duplicate, Status::Conflict, Status::Quarantined, Status::Rejected].map(count);
-        let told = |verdict: &Verdict| all || !matches!(verdict, Verdict::Stored | Verdict::Duplicate);
+        let told = |verdict: &Verdict| all || !matches!(verdict.status(), Status::Stored | Status::Duplicate);
         let results = verdicts.into_iter().zip(items).enumerate().filter(|(_, (verdict, _))| told(verdict));
         let results = results.map(|(index, (verdict, item))| {
             let (status, reason) = (verdict.status(), verdict.reason());

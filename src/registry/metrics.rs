@@ -111,6 +111,12 @@ pub struct PutMetric {
 #[derive(Debug)]
 pub struct DecimalText(String);
 
+impl DecimalText {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl<'de> Deserialize<'de> for DecimalText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         use serde::de::Error;
@@ -211,7 +217,8 @@ impl PutMetric {
 
 /// Make or replace a metric
 ///
-/// What is left out takes its default. `kind` and `scale` are fixed from the first reading on.
+/// What is left out takes its default. `kind` and `scale` are fixed from the first reading on. Another `rollover_at` or
+/// `max_per_hour` holds for readings from now on: what readings of the past add stays what it was.
 #[utoipa::path(put, path = "/v1/metrics/{key}", tag = "Registry",
     params(("key" = String, Path, description = "Key or id of the metric", example = "energy")),
     request_body = PutMetric,

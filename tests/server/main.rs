@@ -23,6 +23,7 @@ mod meters;
 mod metrics;
 mod migrations;
 mod moves;
+mod naive_registers;
 mod providers;
 mod random_fleets;
 mod raw_readings;

@@ -57,7 +57,7 @@ pub struct Reason {
     pub detail: String,
 }
 
-/// Why a reading was not stored, in one word for programs.
+/// Why a reading was not stored, or adds nothing yet, in one word for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Code {
     InvalidJson,
@@ -79,6 +79,7 @@ pub enum Code {
     DeviceUnassigned,
     ValueDiffers,
     IdDiffers,
+    UnderReview,
 }
 
 /// Why nothing of a body can be read.
@@ -162,6 +163,7 @@ impl Code {
             Self::DeviceUnassigned => "device_unassigned",
             Self::ValueDiffers => "value_differs",
             Self::IdDiffers => "id_differs",
+            Self::UnderReview => "under_review",
         }
     }
 }

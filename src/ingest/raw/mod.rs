@@ -123,7 +123,8 @@ async fn device(db: &mut PgConnection, tenant: &Tenant, name: &Ref) -> Result<(i
     Ok((device_id, calendar))
 }
 
-async fn metric(db: &mut PgConnection, provider_id: i32, text: &str) -> Result<i32> {
+/// A metric that a parameter names.
+pub async fn metric(db: &mut PgConnection, provider_id: i32, text: &str) -> Result<i32> {
     let name: Ref = text.parse().map_err(|why| Problem::parameter("metric", format!("{text:?}: {why}")))?;
     let found: Option<i32> = sqlx::query_scalar(include_str!("../../../sql/ingest/raw/metric.sql"))
         .bind(provider_id)

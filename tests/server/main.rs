@@ -32,6 +32,8 @@ mod reading_owners;
 mod reading_troubles;
 mod readings;
 mod registers;
+mod replacements;
+mod reviews;
 mod rollups;
 mod schema;
 mod stored;
@@ -145,6 +147,23 @@ fn main() -> ExitCode {
             registers_posted_from_several_connections_agree,
             the_largest_registers_do_not_overflow,
             the_reading_before_is_found_however_long_ago,
+            whatever_happens_to_registers_their_increments_are_what_all_of_it_says,
+        }),
+        harness::topic!(reviews::{
+            a_jump_adds_nothing_until_it_is_accepted,
+            an_unexplained_decrease_waits_and_a_reset_does_not,
+            a_slip_is_withdrawn_when_the_register_goes_on_from_before_it,
+            a_reading_inserted_between_two_others_makes_no_spike_and_no_loss,
+            what_cannot_be_decided_is_told,
+            reviews_are_walked_page_by_page,
+            another_rule_holds_for_readings_from_then_on,
+        }),
+        harness::topic!(replacements::{
+            a_new_meter_goes_on_from_where_the_old_one_ended,
+            readings_and_replacements_come_in_any_order,
+            a_meter_may_begin_with_a_replacement,
+            a_replacement_that_cannot_be_is_refused,
+            a_register_goes_on_from_the_last_reading_that_was_dropped,
         }),
         harness::topic!(raw_readings::{
             a_reading_comes_out_as_it_is_stored,

@@ -1,5 +1,7 @@
 //! Registers: increments do not depend on the order in which readings come.
 
+use meterbase::keys::Scope;
+use serde_json::json;
 use sqlx::PgConnection;
 
 use crate::fixtures::{Metric, counts, device, metric, north, send_csv, verdicts};
@@ -151,4 +153,78 @@ pub async fn the_reading_before_is_found_however_long_ago(app: TestApp) {
         sqlx::query_scalar("SELECT increment FROM reading ORDER BY ts, channel_id").fetch_all(&mut db).await.unwrap();
     let expected: Vec<i64> = [0, 19, 14, 16, 3, 3].into_iter().flat_map(|years| [years; 6]).collect();
     assert_eq!(increments, expected);
+}
+
+/// Numbers that look random and are the same every time.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % bound
+    }
+
+    /// A reading that may be of an honest meter, a reset one, or a slip; in the first case near `level`.
+    fn value(&mut self, level: usize) -> usize {
+        match self.below(8) {
+            0 => 0,
+            1 => self.below(100_000),
+            2 => 100_000 - 1 - self.below(300),
+            3 => self.below(30),
+            _ => (level + self.below(40)) % 100_000,
+        }
+    }
+}
+
+/// Readings, replacements and decisions in random order, several devices in one request; after each request all that is
+/// stored must be what the naive rules make of all of it.
+pub async fn whatever_happens_to_registers_their_increments_are_what_all_of_it_says(app: TestApp) {
+    const DEVICES: usize = 6;
+    let ingest = north(&app).await;
+    let key = app.key("north", Scope::Provider).await;
+    let mut db = app.db().await;
+    register(&mut db).await;
+    for name in 0..DEVICES {
+        device(&mut db, "north", &format!("r{name}"), &[("acme", "(,)")]).await;
+    }
+    let mut numbers = Numbers(2026);
+    let (mut suspicious, mut decided, mut replaced) = (0, 0, 0);
+    for _ in 0..120 {
+        let hour =
+            |numbers: &mut Numbers| format!("2026-03-{:02}T{:02}:00:00Z", numbers.below(3) + 1, numbers.below(24));
+        match numbers.below(6) {
+            0 => {
+                let name = numbers.below(DEVICES);
+                let (last, first) = (numbers.value(40_000), numbers.value(60_000));
+                let decimal = |units: usize| format!("{}.{:02}", units / 100, units % 100);
+                let body = json!({"metric": "total", "at": hour(&mut numbers), "final": decimal(last), "initial": decimal(first)});
+                let path = format!("/v1/devices/r{name}/replacements");
+                replaced += usize::from(app.post(&key, &path, body).await.status == 201);
+            }
+            1 => {
+                let state = ["all", "open", "open", "dismissed"][numbers.below(4)];
+                let listed = format!("/v1/reviews?state={state}&limit=1000");
+                let listed = app.get(&key, &listed).await.expect_status(200).json();
+                let items = listed["items"].as_array().unwrap();
+                let Some(item) = items.get(numbers.below(items.len().max(1))) else { continue };
+                let verb = ["accept", "dismiss"][numbers.below(2)];
+                let body =
+                    if verb == "accept" && numbers.below(2) == 0 { json!({"increment": "-1.5"}) } else { json!({}) };
+                let path = format!("/v1/reviews/{}/{verb}", item["id"].as_str().unwrap());
+                decided += usize::from(app.post(&key, &path, body).await.status == 200);
+            }
+            _ => {
+                let rows = (0..=numbers.below(8)).map(|_| {
+                    let (name, at) = (numbers.below(DEVICES), hour(&mut numbers));
+                    let level =
+                        at[9..10].parse::<usize>().unwrap() * 10_000 + at[11..13].parse::<usize>().unwrap() * 40;
+                    let (value, id) = (numbers.value(level), ["", "", "a"][numbers.below(3)]);
+                    format!("r{name},total,{at},{}.{:02},{id}\n", value / 100, value % 100)
+                });
+                send_csv(&app, &ingest, &format!("device,metric,at,value,id\n{}", rows.collect::<String>())).await;
+            }
+        }
+        suspicious = suspicious.max(naive::check(&mut db).await);
+    }
+    assert!(suspicious > 50 && decided > 10 && replaced > 4, "{suspicious} {decided} {replaced}");
 }

@@ -18,7 +18,7 @@ mod decode;
 mod known;
 mod post;
 mod raw;
-mod registers;
+pub mod registers;
 mod replacements;
 mod resolve;
 mod reviews;

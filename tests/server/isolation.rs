@@ -63,8 +63,19 @@ pub async fn another_provider_s_entities_are_not_found(app: TestApp) {
     }
     for name in names(&app, &south, "device").await {
         refused(&app, &north, Method::GET, &format!("/v1/devices/{name}/assignments"), None).await;
+        refused(&app, &north, Method::GET, &format!("/v1/devices/{name}/replacements"), None).await;
+        let id = uuid::Uuid::now_v7();
+        refused(&app, &north, Method::DELETE, &format!("/v1/devices/{name}/replacements/{id}"), None).await;
+        let body = json!({"metric": "north-metric", "final": 1, "initial": 0});
+        refused(&app, &north, Method::POST, &format!("/v1/devices/{name}/replacements"), Some(body)).await;
+        refused(&app, &north, Method::GET, &format!("/v1/reviews?device={name}"), None).await;
         let body = json!({"customer": "north-customer"});
         refused(&app, &north, Method::POST, &format!("/v1/devices/{name}/moves"), Some(body)).await;
+    }
+    for name in names(&app, &south, "metric").await {
+        let body = json!({"metric": name, "final": 1, "initial": 0});
+        refused(&app, &north, Method::POST, "/v1/devices/north-device/replacements", Some(body)).await;
+        refused(&app, &north, Method::GET, &format!("/v1/reviews?metric={name}"), None).await;
     }
     // By id nothing can be replaced either; the same key is another entity.
     for (kind, body) in [

@@ -4,7 +4,7 @@
 //! Where nothing was ever suspicious, replaced or judged by another rule, increments are differences of neighbours, and
 //! are filled in before a batch is stored. Where it was, or is by this batch, [`refold`] goes through what is stored then.
 
-mod definition;
+pub mod definition;
 mod neighbours;
 mod outcome;
 mod refold;

@@ -3,7 +3,32 @@
 
 use sqlx::PgConnection;
 
-/// In microseconds and scaled units.
+/// What a meter showed, and what was decided about it. In microseconds and scaled units.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    pub at: i64,
+    pub value: i64,
+    pub decision: Option<Decision>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// With what it adds, where somebody said that.
+    Accepted(Option<i64>),
+    Dismissed,
+}
+
+#[derive(Debug, Clone, Default, sqlx::FromRow)]
+pub struct Meter {
+    pub channel_id: i32,
+    pub rollover_at: Option<i64>,
+    pub max_per_hour: Option<i64>,
+    /// Instant, last value of the old one, first value of the new one.
+    #[sqlx(skip)]
+    pub replaced: Vec<(i64, i64, i64)>,
+}
+
+/// A reading as it is stored.
 #[derive(Debug, Clone, sqlx::FromRow)]
 struct Reading {
     channel_id: i32,
@@ -15,16 +40,6 @@ struct Reading {
     kind: Option<String>,
     decision: Option<String>,
     decided: Option<i64>,
-}
-
-#[derive(Debug, Clone, sqlx::FromRow)]
-struct Meter {
-    channel_id: i32,
-    rollover_at: Option<i64>,
-    max_per_hour: Option<i64>,
-    /// Instant, last value of the old one, first value of the new one.
-    #[sqlx(skip)]
-    replaced: Vec<(i64, i64, i64)>,
 }
 
 const READINGS: &str = "
@@ -48,7 +63,7 @@ pub async fn check(db: &mut PgConnection) -> usize {
         let of_meter = replaced.iter().filter(|(channel, ..)| *channel == meter.channel_id);
         meter.replaced = of_meter.map(|(_, at, last, first)| (*at, *last, *first)).collect();
         let mine: Vec<Reading> = readings.iter().filter(|r| r.channel_id == meter.channel_id).cloned().collect();
-        let expected = meter.life(&mine);
+        let expected = meter.life(&mine.iter().map(Reading::shown).collect::<Vec<_>>());
         for (place, (reading, (increment, doubt))) in mine.iter().zip(expected).enumerate() {
             let (kind, state) = doubt.map_or((None, None), |(kind, state)| (Some(kind), Some(state)));
             let state = state.or(reading.state.as_deref().map(|_| "withdrawn"));
@@ -64,10 +79,21 @@ pub async fn check(db: &mut PgConnection) -> usize {
 }
 
 /// What a suspicious reading is, and how it stands with it.
-type Doubt = (&'static str, &'static str);
+pub type Doubt = (&'static str, &'static str);
+
+impl Reading {
+    fn shown(&self) -> Shown {
+        let decision = self.decision.as_deref().map(|decision| match decision {
+            "accepted" => Decision::Accepted(self.decided),
+            _ => Decision::Dismissed,
+        });
+        Shown { at: self.at, value: self.value, decision }
+    }
+}
 
 impl Meter {
-    fn life(&self, readings: &[Reading]) -> Vec<(i64, Option<Doubt>)> {
+    /// The increment of each reading, and what is wrong with it; readings come in their order.
+    pub fn life(&self, readings: &[Shown]) -> Vec<(i64, Option<Doubt>)> {
         let mut found: Vec<(i64, Option<Doubt>)> = Vec::new();
         // Where the register was last for sure: before which reading, when, at which value.
         let mut sure: Option<(usize, i64, i64)> = None;
@@ -106,15 +132,17 @@ impl Meter {
                     None => "decrease",
                 };
                 sure = Some((since, then, level));
-                let state = match (reading.decision.as_deref(), same, kind) {
-                    (Some("accepted"), ..) => "accepted",
-                    (Some(_), ..) => "dismissed",
+                let state = match (reading.decision, same, kind) {
+                    (Some(Decision::Accepted(_)), ..) => "accepted",
+                    (Some(Decision::Dismissed), ..) => "dismissed",
                     (None, true, _) => "repeated",
                     (None, false, "reset") => "explained",
                     _ => "open",
                 };
-                let adds = match state {
-                    "accepted" => reading.decided.unwrap_or_else(|| self.all_of_it((then, level), (at, value))),
+                let adds = match reading.decision {
+                    Some(Decision::Accepted(number)) => {
+                        number.unwrap_or_else(|| self.all_of_it((then, level), (at, value)))
+                    }
                     _ => 0,
                 };
                 if state == "accepted" {

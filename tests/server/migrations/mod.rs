@@ -10,7 +10,12 @@ use crate::harness::TestApp;
 use crate::rollups::naive;
 
 /// Data to be stored at a version, in tables that are new in it or have new columns.
-const SAMPLES: [(i32, &str); 4] = [(1, include_str!("V1.sql")), (2, include_str!("V2.sql")), (4, include_str!("V4.sql")), (5, include_str!("V5.sql"))];
+const SAMPLES: [(i32, &str); 4] = [
+    (1, include_str!("V1.sql")),
+    (2, include_str!("V2.sql")),
+    (4, include_str!("V4.sql")),
+    (5, include_str!("V5.sql")),
+];
 
 /// Tables with their columns.
 type Tables = BTreeMap<String, Vec<String>>;

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::calendar::{Instant, decimal};
 use super::dice::Dice;
-use super::holdings::Readings;
+use super::holdings::{Channel, Readings};
 use crate::harness::TestApp;
 
 /// Zones that are hard on calendars: half an hour of summer time, a day that never was, quarters of an hour, clocks
@@ -35,6 +35,8 @@ pub struct Provider {
     pub devices: Vec<Device>,
     pub metrics: Vec<Metric>,
     pub readings: Readings,
+    /// Of each register the meters that were replaced: microseconds, last value of the old one, first of the new one.
+    pub replaced: BTreeMap<Channel, Vec<(i64, i64, i64)>>,
 }
 
 pub struct Customer {
@@ -115,6 +117,7 @@ impl Provider {
             devices: Vec::new(),
             metrics,
             readings: Readings::default(),
+            replaced: BTreeMap::new(),
         };
         for number in 0..dice.between(6, 10) {
             let owner = provider.random_owner(dice);

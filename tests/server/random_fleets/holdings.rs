@@ -6,7 +6,8 @@ use chrono::NaiveDate;
 use sha2::{Digest, Sha256};
 
 use super::calendar::{Instant, local_day};
-use super::fleet::{Dimensions, Kind, Metric, Owner, Provider};
+use super::fleet::{Dimensions, Kind, Owner, Provider};
+use crate::naive_registers::{Decision, Doubt};
 
 /// A stream of readings: numbers of device and metric, dimensions.
 pub type Channel = (usize, usize, Dimensions);
@@ -21,6 +22,9 @@ pub struct Reading {
     pub increment: i64,
     pub owner: Owner,
     pub day: NaiveDate,
+    /// Of a register: what somebody decided, and what is wrong with it.
+    pub decision: Option<Decision>,
+    pub doubt: Option<Doubt>,
 }
 
 /// A reading as it is sent.
@@ -58,22 +62,9 @@ impl Provider {
             Some(_) => ("conflict", "value_differs"),
             None => {
                 let increment = if self.metrics[sent.metric].kind == Kind::Delta { value } else { 0 };
-                channel.insert(identity, Reading { id: sent.id.clone(), value, increment, owner, day });
+                let id = sent.id.clone();
+                channel.insert(identity, Reading { id, value, increment, owner, day, decision: None, doubt: None });
                 ("stored", "")
-            }
-        }
-    }
-
-    /// The increments of all registers, from their first readings on.
-    pub fn count_registers(&mut self) {
-        for ((_, metric, _), readings) in &mut self.readings {
-            let metric = &self.metrics[*metric];
-            if metric.kind == Kind::Register {
-                let mut before = None;
-                for ((at, _), reading) in readings {
-                    reading.increment = before.map_or(0, |before| increment(metric, before, (*at, reading.value)));
-                    before = Some((*at, reading.value));
-                }
             }
         }
     }
@@ -94,21 +85,4 @@ impl Provider {
         of_channel
             .flat_map(|(channel, readings)| readings.iter().map(move |((at, _), reading)| (channel, *at, reading)))
     }
-}
-
-/// What a register's reading adds to the one before: the difference. A decrease is a rollover if the register can roll
-/// over and came round by less than half of its range, else it adds nothing; as does what is faster than allowed.
-fn increment(metric: &Metric, before: (Instant, i64), reading: (Instant, i64)) -> i64 {
-    let mut added = i128::from(reading.1) - i128::from(before.1);
-    if added < 0 {
-        let Some(rollover_at) = metric.rollover_at.map(i128::from) else { return 0 };
-        let came_round = added + rollover_at;
-        if i128::from(before.1) >= rollover_at || reading.1 < 0 || came_round * 2 >= rollover_at {
-            return 0;
-        }
-        added = came_round;
-    }
-    let micros = i128::from((reading.0 - before.0).num_microseconds().expect("less than a century"));
-    let too_fast = metric.max_per_hour.is_some_and(|most| added * 3_600_000_000 > i128::from(most) * micros);
-    if too_fast { 0 } else { added as i64 }
 }

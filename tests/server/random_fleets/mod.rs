@@ -13,6 +13,7 @@ mod dice;
 mod fleet;
 mod holdings;
 mod questions;
+mod registers;
 mod sending;
 mod series;
 mod steps;
@@ -98,13 +99,21 @@ impl Fleet {
         let place = dice.below(providers.len());
         let provider = &mut providers[place];
         match dice.below(100) {
-            0..55 => {
+            0..47 => {
                 *doing = "sending readings";
                 let size = dice.of(&[1, 5, 40, 150]);
                 let batch = provider.random_batch(dice, windows, size);
                 provider.post(app, dice, &batch).await;
             }
-            55..67 => {
+            47..51 => {
+                *doing = "deciding about a reading";
+                provider.decide(app, dice).await;
+            }
+            51..56 => {
+                *doing = "replacing a meter";
+                provider.replace_meter(app, dice).await;
+            }
+            56..67 => {
                 *doing = "moving a device";
                 provider.random_move(app, dice, windows).await;
             }

@@ -14,7 +14,7 @@ gone AS (
 put AS (
     INSERT INTO {name} AS r (bucket, {billing}, {keys}, {figures})
     SELECT bucket, {billing}, {keys}, {figures} FROM fresh
-    ON CONFLICT ({keys}, bucket, {billing}) DO UPDATE
+    ON CONFLICT ({identity}) DO UPDATE
     SET ({figures}) = ROW ({excluded})
     WHERE ({r_figures}) IS DISTINCT FROM ({excluded})
     RETURNING r.bucket, {r_keys}),

@@ -139,6 +139,7 @@ fn recompute(rollup: &Rollup) -> String {
         .replace("{r_keys}", &of("r", &keys))
         .replace("{r_figures}", &of("r", &figures))
         .replace("{excluded}", &of("excluded", &figures))
+        .replace("{identity}", &rollup.index_columns())
         .replace("{keys}", &keys.join(", "))
         .replace("{figures}", &figures.join(", "))
         .replace("{billing}", rollup.billing())

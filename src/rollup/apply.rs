@@ -92,7 +92,7 @@ fn statements(edition: Edition) -> Vec<String> {
         Edition::Apache => hypertable(rollup),
         Edition::Community => continuous_aggregate(rollup, index),
     });
-    let rest = ROLLUPS.iter().map(|rollup| indexes(rollup) + &comments(rollup, edition));
+    let rest = ROLLUPS.iter().map(|rollup| indexes(rollup, edition) + &comments(rollup, edition));
     rollups.chain(rest).chain([triggers]).collect()
 }
 
@@ -126,11 +126,18 @@ fn named(template: &str, rollup: &Rollup) -> String {
         .replace("{chunk}", rollup.period.chunk())
 }
 
-fn indexes(rollup: &Rollup) -> String {
+fn indexes(rollup: &Rollup, edition: Edition) -> String {
     let index = |index: &Index| {
-        let suffix = index.columns.replace(", ", "_");
+        let columns = index.columns(rollup);
         let condition = if index.condition.is_empty() { String::new() } else { format!(" WHERE {}", index.condition) };
-        format!("CREATE INDEX {0}_{suffix}_idx ON {0} ({1}){condition};\n", rollup.name, index.columns)
+        let rest = index.other_keys(rollup);
+        let include = if edition == Edition::Community && !rest.is_empty() {
+            format!(" INCLUDE ({})", rest.join(", "))
+        } else {
+            String::new()
+        };
+        let name = format!("{}_{}_idx", rollup.name, columns[0]);
+        format!("CREATE INDEX {name} ON {} ({}){include}{condition};\n", rollup.name, columns.join(", "))
     };
     rollup.indexes.iter().map(index).collect()
 }

@@ -8,6 +8,9 @@
 //!                          > group_hourly
 //! X_hourly > X_daily > X_monthly
 //! ```
+//!
+//! Those of channels also say of which device and metric the channel is: counting the devices of many customers then
+//! takes an index alone.
 
 use std::sync::LazyLock;
 
@@ -26,6 +29,8 @@ pub enum Period {
 pub struct Key {
     pub column: &'static str,
     pub expression: &'static str,
+    /// Whether it follows from the other keys, and so tells no two rows apart.
+    pub follows: bool,
 }
 
 /// One rollup. Its columns are `bucket`, the billing column, the keys, then [`FIGURES`].
@@ -49,11 +54,13 @@ pub struct Rollup {
 /// A further index of a rollup.
 #[derive(Debug, Clone, Copy)]
 pub struct Index {
-    pub columns: &'static str,
+    columns: &'static str,
     /// Which rows are in it; empty for all.
     pub condition: &'static str,
     /// Whether only the hourly rollup has it, as the source of others.
     hourly: bool,
+    /// Whether days and months have the billing column and the device in it too: all that counting devices reads.
+    counts_devices: bool,
 }
 
 /// The columns after the keys, with their types and meanings. Values and sums are scaled integers, like readings.
@@ -90,51 +97,53 @@ const SUBJECTS: [Subject; 4] = [
         name: "channel",
         source: "reading",
         keys: &[
-            Key { column: "channel_id", expression: "s.channel_id" },
-            Key { column: "customer_id", expression: "s.customer_id" },
-            Key { column: "group_id", expression: "s.group_id" },
+            key("channel_id", "s.channel_id"),
+            key("customer_id", "s.customer_id"),
+            key("group_id", "s.group_id"),
+            Key { follows: true, ..key("device_id", "c.device_id") },
+            Key { follows: true, ..key("metric_id", "c.metric_id") },
         ],
-        join: "",
+        join: "\nJOIN channel AS c ON c.channel_id = s.channel_id",
         condition: "",
         indexes: &[
-            Index { columns: "customer_id, bucket", condition: "", hourly: false },
-            Index { columns: "group_id, bucket", condition: "group_id <> 0", hourly: false },
+            Index { columns: "customer_id, metric_id, bucket", condition: "", hourly: false, counts_devices: true },
+            Index {
+                columns: "group_id, metric_id, bucket",
+                condition: "group_id <> 0",
+                hourly: false,
+                counts_devices: true,
+            },
         ],
     },
     Subject {
         name: "customer",
         source: "channel_hourly",
-        keys: &[
-            Key { column: "customer_id", expression: "s.customer_id" },
-            Key { column: "metric_id", expression: "c.metric_id" },
-        ],
-        join: "\nJOIN channel AS c ON c.channel_id = s.channel_id",
+        keys: &[key("customer_id", "s.customer_id"), key("metric_id", "s.metric_id")],
+        join: "",
         condition: "",
-        indexes: &[Index { columns: "metric_id, bucket", condition: "", hourly: true }],
+        indexes: &[Index { columns: "metric_id, bucket", condition: "", hourly: true, counts_devices: false }],
     },
     Subject {
         name: "group",
         source: "channel_hourly",
-        keys: &[
-            Key { column: "group_id", expression: "s.group_id" },
-            Key { column: "metric_id", expression: "c.metric_id" },
-        ],
-        join: "\nJOIN channel AS c ON c.channel_id = s.channel_id",
+        keys: &[key("group_id", "s.group_id"), key("metric_id", "s.metric_id")],
+        join: "",
         condition: "s.group_id <> 0",
         indexes: &[],
     },
     Subject {
         name: "provider",
         source: "customer_hourly",
-        keys: &[
-            Key { column: "provider_id", expression: "m.provider_id" },
-            Key { column: "metric_id", expression: "s.metric_id" },
-        ],
+        keys: &[key("provider_id", "m.provider_id"), key("metric_id", "s.metric_id")],
         join: "\nJOIN metric AS m ON m.metric_id = s.metric_id",
         condition: "",
         indexes: &[],
     },
 ];
+
+const fn key(column: &'static str, expression: &'static str) -> Key {
+    Key { column, expression, follows: false }
+}
 
 impl Subject {
     fn rollup(&self, period: Period) -> Rollup {
@@ -146,7 +155,7 @@ impl Subject {
             return Rollup { name, period, subject, source, keys, join: self.join, condition: self.condition, indexes };
         };
         let source = format!("{}_{}", self.name, finer.adverb());
-        let keys = self.keys.iter().map(|key| Key { column: key.column, expression: own(key.column) }).collect();
+        let keys = self.keys.iter().map(|key| Key { expression: own(key.column), ..*key }).collect();
         Rollup { name, period, subject, source, keys, join: "", condition: "", indexes }
     }
 }
@@ -157,6 +166,7 @@ fn own(column: &'static str) -> &'static str {
         "channel_id" => "s.channel_id",
         "customer_id" => "s.customer_id",
         "group_id" => "s.group_id",
+        "device_id" => "s.device_id",
         "metric_id" => "s.metric_id",
         _ => "s.provider_id",
     }
@@ -236,6 +246,26 @@ impl Period {
     }
 }
 
+impl Index {
+    /// Its columns in a rollup; the first is that of its name.
+    pub fn columns(&self, of: &Rollup) -> Vec<&'static str> {
+        let mut columns: Vec<_> = self.columns.split(", ").collect();
+        if self.counts_devices && of.period != Period::Hour {
+            columns.extend([of.billing(), "device_id"]);
+        }
+        columns
+    }
+
+    /// The keys that are not among its columns. On the Community edition a query of an aggregate reads all keys,
+    /// whichever it uses, so that they must be in the index too for it to be enough.
+    pub fn other_keys(&self, of: &Rollup) -> Vec<&'static str> {
+        let columns = self.columns(of);
+        let whole = self.counts_devices && of.period != Period::Hour;
+        let keys = of.keys.iter().map(|key| key.column);
+        keys.filter(|column| whole && !columns.contains(column)).collect()
+    }
+}
+
 impl Rollup {
     /// Name of the billing column.
     pub fn billing(&self) -> &'static str {
@@ -245,7 +275,7 @@ impl Rollup {
     /// What identifies a row, in the order of its index: a time range of one channel, or of one metric of an owner, is
     /// then one range of the index.
     pub fn index_columns(&self) -> String {
-        let mut columns: Vec<_> = self.keys.iter().map(|key| key.column).collect();
+        let mut columns: Vec<_> = self.keys.iter().filter(|key| !key.follows).map(|key| key.column).collect();
         columns.insert(if self.subject == "channel" { 1 } else { 2 }, "bucket");
         columns.push(self.billing());
         columns.join(", ")
@@ -336,6 +366,8 @@ impl Rollup {
                 "customer_id" => "The customer that owned the device.",
                 "group_id" if self.subject == "channel" => "The group the device was in; 0 for none.",
                 "group_id" => "The device group.",
+                "device_id" => "The device of the channel.",
+                "metric_id" if self.subject == "channel" => "The metric of the channel.",
                 "metric_id" => "The metric.",
                 _ => "The provider.",
             };
@@ -364,6 +396,6 @@ mod tests {
         let rollup = ROLLUPS.iter().find(|r| r.name == "group_hourly").expect("a rollup");
         let select = rollup.select("", "");
         assert!(!select.contains('{'), "{select}");
-        assert!(select.ends_with("WHERE s.group_id <> 0\nGROUP BY 1, 2, s.group_id, c.metric_id"), "{select}");
+        assert!(select.ends_with("WHERE s.group_id <> 0\nGROUP BY 1, 2, s.group_id, s.metric_id"), "{select}");
     }
 }

@@ -4,7 +4,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 
 /// Subject and its key columns.
 const SUBJECTS: [(&str, &str); 4] = [
-    ("channel", "channel_id, customer_id, group_id"),
+    ("channel", "channel_id, customer_id, group_id, device_id, metric_id"),
     ("customer", "customer_id, metric_id"),
     ("group", "group_id, metric_id"),
     ("provider", "provider_id, metric_id"),
@@ -51,7 +51,7 @@ fn naive(subject: &str, keys: &str, unit: &str, billing: &str) -> String {
                 count(*), sum(increment::numeric), sum(value::numeric), min(value), max(value),
                 min(ts), (array_agg(value ORDER BY ts, value))[1],
                 max(ts), (array_agg(value ORDER BY ts DESC, value DESC))[1]
-         FROM reading JOIN (SELECT channel_id, provider_id, metric_id FROM channel) c USING (channel_id)
+         FROM reading JOIN (SELECT channel_id, provider_id, device_id, metric_id FROM channel) c USING (channel_id)
          WHERE {condition}
          GROUP BY 1, 2, {keys}"
     )

@@ -101,6 +101,11 @@ impl Client {
         self.send(Method::GET, path, |request| request.query(query)).await?.read(Method::GET, path)
     }
 
+    /// The answer's body as it is.
+    pub async fn read(&self, path: &str) -> Result<Bytes, ClientError> {
+        Ok(self.send(Method::GET, path, |request| request).await?.body)
+    }
+
     /// None where there is no such thing.
     pub async fn find(&self, path: &str) -> Result<Option<Value>, ClientError> {
         match self.get(path, &[]).await {

@@ -1,6 +1,7 @@
 //! The command line: one binary, its roles are sub-commands. Results go to standard output, everything else to
 //! standard error. Exit status: 0 done; 1 it failed, or met what it should report; 2 wrong usage.
 
+mod bench;
 mod bounds;
 mod database;
 mod demo;
@@ -72,6 +73,7 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     Verify(verify::VerifyArgs),
     Rollups(rollups::RollupsArgs),
+    Bench(bench::BenchArgs),
     /// Print the OpenAPI document of the HTTP API
     Openapi,
 }
@@ -118,6 +120,7 @@ impl Command {
             Self::Doctor(args) => until(stop, args.run()).await,
             Self::Verify(args) => args.run(stop).await,
             Self::Rollups(args) => until(stop, args.run()).await,
+            Self::Bench(args) => until(stop, args.run()).await,
             Self::Openapi => openapi::run(),
         }
     }

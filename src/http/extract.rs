@@ -52,17 +52,21 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        let pairs = pairs(parts.uri.query().unwrap_or_default())?;
-        let own: serde_json::Map<_, _> = pairs
-            .into_iter()
-            .filter(|(name, _)| name != "provider")
-            .map(|(name, value)| (name, value.into()))
-            .collect();
-        serde_path_to_error::deserialize(serde_json::Value::Object(own)).map(Self).map_err(|error| {
-            let (path, why) = (error.path().to_string(), error.inner().to_string());
-            Problem::parameter(named_field(&why).unwrap_or(&path), why.as_str())
-        })
+        parameters(parts.uri.query().unwrap_or_default()).map(Self)
     }
+}
+
+/// Reads a query string; what is wrong with a parameter names it.
+pub fn parameters<T: DeserializeOwned>(query: &str) -> Result<T> {
+    let own: serde_json::Map<_, _> = pairs(query)?
+        .into_iter()
+        .filter(|(name, _)| name != "provider")
+        .map(|(name, value)| (name, value.into()))
+        .collect();
+    serde_path_to_error::deserialize(serde_json::Value::Object(own)).map_err(|error| {
+        let (path, why) = (error.path().to_string(), error.inner().to_string());
+        Problem::parameter(named_field(&why).unwrap_or(&path), why.as_str())
+    })
 }
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {

@@ -251,7 +251,9 @@ impl Index {
     pub fn columns(&self, of: &Rollup) -> Vec<&'static str> {
         let mut columns: Vec<_> = self.columns.split(", ").collect();
         if self.counts_devices && of.period != Period::Hour {
-            columns.extend([of.billing(), "device_id"]);
+            // A range of billing days is one range of the index, whatever buckets the days lie in.
+            columns.insert(columns.len() - 1, of.billing());
+            columns.insert(columns.len() - 1, "device_id");
         }
         columns
     }

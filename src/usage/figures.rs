@@ -68,7 +68,7 @@ const STATS: &str = "sum(r.count)::bigint AS count, sum(r.increment_sum)::text A
     (min(ARRAY[_timescaledb_functions.to_unix_microseconds(r.first_ts), r.first_value]))[2] AS first_value, \
     (max(ARRAY[_timescaledb_functions.to_unix_microseconds(r.last_ts), r.last_value]))[2] AS last_value";
 
-const ACTIVE_DEVICES: &str = "count(DISTINCT c.device_id) AS active_devices";
+const ACTIVE_DEVICES: &str = "count(DISTINCT r.device_id) AS active_devices";
 
 /// One question to the rollups: some metrics, a range, a bucket.
 #[derive(Debug)]
@@ -111,7 +111,7 @@ impl Query<'_> {
             at: At,
             active_devices: i64,
         }
-        let sql = self.channel_statement(source, ACTIVE_DEVICES);
+        let sql = self.devices_statement(source);
         let rows: Vec<Row> = self.bind(&sql, source).fetch_all(db).await?;
         let place = |row: Row| {
             let (period, count) = (self.period(row.at.period), row.active_devices);
@@ -164,19 +164,29 @@ impl Query<'_> {
                 let sql = include_str!("../../sql/usage/owners.sql").replace("{owner}", owner.column());
                 self.complete(sql, source.anchor, &rollup, figures)
             }
-            Rows::Channels { .. } => self.channel_statement(source, figures),
+            Rows::Channels { label, .. } => self.channel_statement(*label, source.anchor, figures),
         }
     }
 
-    fn channel_statement(&self, source: &Source, figures: &str) -> String {
-        let (label, join) = match &source.rows {
-            Rows::Owners { owner: Owner::Provider, .. } => ("NULL::text", ""),
-            Rows::Owners { owner: Owner::Customer, .. } => ("s.label", OWNERS_OF_CUSTOMERS),
-            Rows::Owners { owner: Owner::Group, .. } => ("s.label", OWNERS_OF_GROUPS),
-            Rows::Channels { label, .. } => (label.expression(), ""),
+    fn channel_statement(&self, label: ChannelLabel, anchor: Anchor, figures: &str) -> String {
+        let join = if label == ChannelLabel::None { "" } else { "\nJOIN device d USING (device_id)" };
+        let sql = include_str!("../../sql/usage/channels.sql").replace("{label}", label.expression());
+        self.complete(sql.replace("{join}", join), anchor, &format!("channel_{}", self.width(anchor).word()), figures)
+    }
+
+    fn devices_statement(&self, source: &Source) -> String {
+        let (series, owned) = match &source.rows {
+            Rows::Channels { label, .. } => return self.channel_statement(*label, source.anchor, ACTIVE_DEVICES),
+            Rows::Owners { owner: Owner::Provider, .. } => (CUSTOMERS_OF_PROVIDERS, "r.customer_id = ANY (s.owners)"),
+            Rows::Owners { owner: Owner::Customer, .. } => (OWNERS_OF_SERIES, "r.customer_id = ANY (s.owners)"),
+            // What is in no group is not in the index.
+            Rows::Owners { owner: Owner::Group, .. } => {
+                (OWNERS_OF_SERIES, "r.group_id = ANY (s.owners) AND r.group_id <> 0")
+            }
         };
-        let sql = include_str!("../../sql/usage/channels.sql").replace("{label}", label).replace("{join}", join);
-        self.complete(sql, source.anchor, &format!("channel_{}", self.width(source.anchor).word()), figures)
+        let sql = include_str!("../../sql/usage/active_devices.sql");
+        let sql = sql.replace("{series}", series).replace("{owned}", owned);
+        self.complete(sql, source.anchor, &format!("channel_{}", self.width(source.anchor).word()), "")
     }
 
     fn complete(&self, sql: String, anchor: Anchor, rollup: &str, figures: &str) -> String {
@@ -251,10 +261,10 @@ impl Query<'_> {
     }
 }
 
-const OWNERS_OF_CUSTOMERS: &str =
-    "JOIN unnest($6::integer[], $7::text[]) AS s (owner_id, label) ON s.owner_id = r.customer_id";
-const OWNERS_OF_GROUPS: &str =
-    "JOIN unnest($6::integer[], $7::text[]) AS s (owner_id, label) ON s.owner_id = r.group_id";
+const OWNERS_OF_SERIES: &str =
+    "SELECT label, array_agg(owner_id) FROM unnest($6::integer[], $7::text[]) AS o (owner_id, label) GROUP BY label";
+const CUSTOMERS_OF_PROVIDERS: &str =
+    "SELECT NULL::text, ARRAY(SELECT customer_id FROM customer WHERE provider_id = ANY ($6::integer[]))";
 
 impl Owner {
     fn word(self) -> &'static str {

@@ -4,6 +4,7 @@
 mod answer;
 mod ask;
 mod customers;
+mod direct;
 mod figures;
 mod scope;
 
@@ -27,6 +28,7 @@ use crate::rollup;
 use answer::{Freshness, Point, ScopeAnswer, SeriesAnswer, Usage};
 use ask::{Ask, Filling, Parameters, Stat};
 use customers::Customers;
+pub use direct::{Direct, direct};
 use figures::{Figures, Place};
 use scope::{MAX_POINTS, Metric, Scope, Series, Source, too_many};
 
@@ -60,7 +62,7 @@ async fn usage(
     let mut db = app.query.acquire().await?;
     let horizon = rollup::horizon(&mut db).await?;
     // One snapshot for everything, so that all series and the freshness agree with each other.
-    let mut snapshot = db.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
+    let mut snapshot = db.begin_with(SNAPSHOT).await?;
     let (usage, stats) = answer(&mut snapshot, &app, &tenant, &ask, horizon).await?;
     snapshot.commit().await?;
     if format == "application/json" {
@@ -70,6 +72,9 @@ async fn usage(
     Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], body).into_response())
 }
 
+/// How the transaction of an answer begins.
+const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+
 /// The answer, and the statistics of any of its metrics in the order in which CSV shows them.
 async fn answer(
     db: &mut PgConnection,
@@ -78,39 +83,58 @@ async fn answer(
     ask: &Ask,
     horizon: chrono::DateTime<chrono::Utc>,
 ) -> Result<(Usage, Vec<Stat>)> {
-    let metrics = scope::metrics(db, tenant, &ask.metrics).await?;
-    let stats = stats_of(&metrics, ask)?;
-    let customers = Customers::load(db, tenant).await?;
-    let scope = Scope::find(db, tenant, &ask.scope, &customers).await?;
-    let range = ask.range(&scope.calendars)?;
-    let (series, sources) = scope.split(db, tenant, ask, &range, &customers).await?;
+    let found = Found::find(db, tenant, ask).await?;
     let fresh_through = rollup::fresh_through(db, horizon).await?;
     let freshness = Freshness { fresh_through, late_horizon: app.late_horizon };
-    let mut table = Table { ask, range: &range, freshness, figures: HashMap::new(), before: HashMap::new() };
-    table.load(db, &metrics, &stats, &sources).await?;
+    let mut table = Table::new(ask, &found);
+    table.load(db, &found).await?;
 
+    let Found { metrics, stats, scope, range, series, .. } = &found;
     let mut answers = Vec::new();
     let mut room = MAX_POINTS;
-    for (metric, stats) in metrics.iter().zip(&stats) {
-        for one in &series {
-            let points = table.points(metric, one, stats, room)?;
+    for (metric, stats) in metrics.iter().zip(stats) {
+        for one in series {
+            let points = table.points(metric, one, stats, freshness, room)?;
             room -= points.len();
             if one.always || !points.is_empty() {
-                answers.push(SeriesAnswer::new(metric, ask.by, one, &range, points));
+                answers.push(SeriesAnswer::new(metric, ask.by, one, range, points));
             }
         }
     }
-    let (from, to) = answer::ends(&range);
-    let time_zone = answer::single(&scope.calendars, &range);
+    let (from, to) = answer::ends(range);
+    let time_zone = answer::single(&scope.calendars, range);
     let bucket = ask.bucket.as_ref().to_owned();
-    let scope = ScopeAnswer { level: scope.level, key: scope.key };
+    let scope = ScopeAnswer { level: scope.level, key: scope.key.clone() };
     let mut all: Vec<Stat> = Vec::new();
-    for stat in stats.into_iter().flatten() {
-        if !all.contains(&stat) {
-            all.push(stat);
+    for stat in stats.iter().flatten() {
+        if !all.contains(stat) {
+            all.push(*stat);
         }
     }
     Ok((Usage { scope, bucket, from, to, time_zone, fresh_through, series: answers }, all))
+}
+
+/// What a question is about, as the registry has it.
+struct Found {
+    metrics: Vec<Metric>,
+    /// Of each metric.
+    stats: Vec<Vec<Stat>>,
+    scope: Scope,
+    range: Range,
+    series: Vec<Series>,
+    sources: Vec<Source>,
+}
+
+impl Found {
+    async fn find(db: &mut PgConnection, tenant: &Tenant, ask: &Ask) -> Result<Self> {
+        let metrics = scope::metrics(db, tenant, &ask.metrics).await?;
+        let stats = stats_of(&metrics, ask)?;
+        let customers = Customers::load(db, tenant).await?;
+        let scope = Scope::find(db, tenant, &ask.scope, &customers).await?;
+        let range = ask.range(&scope.calendars)?;
+        let (series, sources) = scope.split(db, tenant, ask, &range, &customers).await?;
+        Ok(Self { metrics, stats, scope, range, series, sources })
+    }
 }
 
 /// The statistics of each metric.
@@ -122,27 +146,28 @@ fn stats_of(metrics: &[Metric], ask: &Ask) -> Result<Vec<Vec<Stat>>> {
 struct Table<'a> {
     ask: &'a Ask,
     range: &'a Range,
-    freshness: Freshness,
     figures: HashMap<Place, BTreeMap<Period, Figures>>,
     /// The last values before the range, where gaps are filled with them.
     before: HashMap<Place, i64>,
 }
 
-impl Table<'_> {
-    async fn load(
-        &mut self,
-        db: &mut PgConnection,
-        metrics: &[Metric],
-        stats: &[Vec<Stat>],
-        sources: &[Source],
-    ) -> Result<()> {
-        let metric_ids: Vec<_> = metrics.iter().map(|metric| metric.metric_id).collect();
+impl<'a> Table<'a> {
+    fn new(ask: &'a Ask, found: &'a Found) -> Self {
+        Self { ask, range: &found.range, figures: HashMap::new(), before: HashMap::new() }
+    }
+
+    async fn load(&mut self, db: &mut PgConnection, found: &Found) -> Result<()> {
+        let metric_ids: Vec<_> = found.metrics.iter().map(|metric| metric.metric_id).collect();
         let query = figures::Query { metric_ids: &metric_ids, range: self.range, bucket: self.ask.bucket.into() };
-        for source in sources {
-            for (place, period, figures) in query.stats(db, source).await? {
-                self.figures.entry(place).or_default().insert(period, figures);
+        // Wherever a device is counted there are figures, so that no point would be missed.
+        let devices_alone = found.stats.iter().flatten().all(|stat| *stat == Stat::ActiveDevices);
+        for source in &found.sources {
+            if !devices_alone {
+                for (place, period, figures) in query.stats(db, source).await? {
+                    self.figures.entry(place).or_default().insert(period, figures);
+                }
             }
-            if stats.iter().flatten().any(|stat| *stat == Stat::ActiveDevices) {
+            if found.stats.iter().flatten().any(|stat| *stat == Stat::ActiveDevices) {
                 for (place, period, devices) in query.active_devices(db, source).await? {
                     self.figures.entry(place).or_default().entry(period).or_default().active_devices = devices;
                 }
@@ -155,13 +180,20 @@ impl Table<'_> {
     }
 
     /// The points of one series, gaps filled as asked; refuses to make more than `room`.
-    fn points(&self, metric: &Metric, series: &Series, stats: &[Stat], room: usize) -> Result<Vec<Point>> {
+    fn points(
+        &self,
+        metric: &Metric,
+        series: &Series,
+        stats: &[Stat],
+        freshness: Freshness,
+        room: usize,
+    ) -> Result<Vec<Point>> {
         let place = Place { metric_id: metric.metric_id, label: series.label.clone() };
         let none = BTreeMap::new();
         let found = self.figures.get(&place).unwrap_or(&none);
         let point = |period: &Period, figures: &Figures| {
             let scale = metric.scale as u8;
-            Point::new(period, self.range, series, stats, figures, scale, self.freshness)
+            Point::new(period, self.range, series, stats, figures, scale, freshness)
         };
         if self.ask.fill == Filling::None || (found.is_empty() && !series.always) {
             let points: Vec<_> = found.iter().map(|(period, figures)| point(period, figures)).collect();

@@ -1,0 +1,58 @@
+//! Times of one question, and what is told of them.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// How long each of some rounds took.
+#[derive(Debug, Clone, Default)]
+pub struct Times(Vec<Duration>);
+
+/// What half and what almost all of the rounds took at most, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Spread {
+    pub p50_ms: f64,
+    pub p99_ms: f64,
+}
+
+impl Times {
+    pub fn add(&mut self, time: Duration) {
+        self.0.push(time);
+    }
+
+    pub fn spread(&self) -> Spread {
+        Spread { p50_ms: millis(self.at_most(50)), p99_ms: millis(self.at_most(99)) }
+    }
+
+    /// The time that this share of the rounds, in per cent, did not exceed (nearest rank); zero without rounds.
+    fn at_most(&self, share: usize) -> Duration {
+        let mut sorted = self.0.clone();
+        sorted.sort_unstable();
+        let rank = (sorted.len() * share).div_ceil(100).max(1);
+        sorted.get(rank - 1).copied().unwrap_or_default()
+    }
+}
+
+/// To the microsecond.
+fn millis(time: Duration) -> f64 {
+    time.as_micros() as f64 / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentile_is_a_time_that_was_measured() {
+        let mut times = Times::default();
+        assert_eq!(times.spread(), Spread { p50_ms: 0.0, p99_ms: 0.0 });
+        for ms in (1..=200).rev() {
+            times.add(Duration::from_millis(ms));
+        }
+        assert_eq!(times.spread(), Spread { p50_ms: 100.0, p99_ms: 198.0 });
+        let mut few = Times::default();
+        few.add(Duration::from_micros(1500));
+        few.add(Duration::from_micros(2500));
+        assert_eq!(few.spread(), Spread { p50_ms: 1.5, p99_ms: 2.5 });
+    }
+}

@@ -1,0 +1,40 @@
+//! The statements of an answer without the server around them: what its speed is measured against.
+
+use std::time::{Duration, Instant};
+
+use sqlx::{Connection, PgConnection};
+
+use super::ask::{Ask, Parameters};
+use super::{Found, Table};
+use crate::http::access::Tenant;
+use crate::http::extract;
+use crate::http::problem::Result;
+use crate::rollup;
+
+/// How long the statements took.
+#[derive(Debug, Clone, Copy)]
+pub struct Direct {
+    /// All of them: freshness, registry and figures, in the same transaction.
+    pub all: Duration,
+    /// Those of the figures alone.
+    pub figures: Duration,
+    /// Series and periods that there are figures for.
+    pub points: usize,
+}
+
+/// Runs the statements that answer `GET /v1/usage?<query>` in a provider, and reads their rows.
+pub async fn direct(db: &mut PgConnection, tenant: &Tenant, query: &str) -> Result<Direct> {
+    let ask: Ask = extract::parameters::<Parameters>(query)?.read()?;
+    let started = Instant::now();
+    let horizon = rollup::horizon(db).await?;
+    let mut snapshot = db.begin_with(super::SNAPSHOT).await?;
+    let found = Found::find(&mut snapshot, tenant, &ask).await?;
+    rollup::fresh_through(&mut snapshot, horizon).await?;
+    let begun = Instant::now();
+    let mut table = Table::new(&ask, &found);
+    table.load(&mut snapshot, &found).await?;
+    let figures = begun.elapsed();
+    snapshot.commit().await?;
+    let points = table.figures.values().map(|periods| periods.len()).sum();
+    Ok(Direct { all: started.elapsed(), figures, points })
+}

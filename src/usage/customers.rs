@@ -44,12 +44,35 @@ struct Row {
     said: Said,
 }
 
+/// Which customers matter. Those above them are loaded too, for what is inherited.
+#[derive(Debug, Clone, Copy)]
+pub enum Part<'a> {
+    All,
+    /// One with all that are below it.
+    Below(&'a Ref),
+    /// These alone.
+    Alone(&'a [i32]),
+}
+
 impl Customers {
-    pub async fn load(db: &mut PgConnection, tenant: &Tenant) -> Result<Self> {
-        let rows: Vec<Row> = sqlx::query_as(include_str!("../../sql/usage/customers.sql"))
-            .bind(tenant.provider_id)
-            .fetch_all(db)
-            .await?;
+    pub async fn load(db: &mut PgConnection, tenant: &Tenant, part: Part<'_>) -> Result<Self> {
+        let (root, ids) = match part {
+            Part::All => (None, None),
+            Part::Below(root) => (Some(root), None),
+            Part::Alone(ids) => (None, Some(ids)),
+        };
+        let sql = match part {
+            Part::All => include_str!("../../sql/usage/customers.sql"),
+            Part::Below(_) | Part::Alone(_) => include_str!("../../sql/usage/customers_around.sql"),
+        };
+        let query = sqlx::query_as(sql).bind(tenant.provider_id);
+        let query = match part {
+            Part::All => query,
+            Part::Below(_) | Part::Alone(_) => {
+                query.bind(root.and_then(Ref::key)).bind(root.and_then(Ref::id)).bind(ids)
+            }
+        };
+        let rows: Vec<Row> = query.fetch_all(db).await?;
         let top = Calendar::new(calendars::zone(&tenant.time_zone)?);
         let mut places = HashMap::from([(top.clone(), 0)]);
         let mut customers = Self { by_id: HashMap::new(), below: HashMap::new(), calendars: vec![Arc::new(top)] };

@@ -27,7 +27,6 @@ use crate::http::problem::{Problem, ProblemBody, Result};
 use crate::rollup;
 use answer::{Freshness, Point, ScopeAnswer, SeriesAnswer, Usage};
 use ask::{Ask, Filling, Parameters, Stat};
-use customers::Customers;
 pub use direct::{Direct, direct};
 use figures::{Figures, Place};
 use scope::{MAX_POINTS, Metric, Scope, Series, Source, too_many};
@@ -129,8 +128,7 @@ impl Found {
     async fn find(db: &mut PgConnection, tenant: &Tenant, ask: &Ask) -> Result<Self> {
         let metrics = scope::metrics(db, tenant, &ask.metrics).await?;
         let stats = stats_of(&metrics, ask)?;
-        let customers = Customers::load(db, tenant).await?;
-        let scope = Scope::find(db, tenant, &ask.scope, &customers).await?;
+        let (scope, customers) = Scope::find(db, tenant, &ask.scope).await?;
         let range = ask.range(&scope.calendars)?;
         let (series, sources) = scope.split(db, tenant, ask, &range, &customers).await?;
         Ok(Self { metrics, stats, scope, range, series, sources })

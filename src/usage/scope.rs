@@ -11,7 +11,7 @@ use crate::core::period::{self, Anchor, Range};
 use crate::http::access::Tenant;
 use crate::http::problem::{Code, Problem, Result};
 use crate::usage::ask::{Ask, By, Filling, ScopeName};
-use crate::usage::customers::Customers;
+use crate::usage::customers::{Customers, Part};
 
 /// Most points in one answer.
 pub const MAX_POINTS: usize = 200_000;
@@ -126,31 +126,34 @@ pub async fn metrics(db: &mut PgConnection, tenant: &Tenant, names: &[Ref]) -> R
 }
 
 impl Scope {
-    pub async fn find(db: &mut PgConnection, tenant: &Tenant, name: &ScopeName, customers: &Customers) -> Result<Self> {
+    /// The scope, and the customers that it has to do with.
+    pub async fn find(db: &mut PgConnection, tenant: &Tenant, name: &ScopeName) -> Result<(Self, Customers)> {
         match name {
-            ScopeName::Provider => Ok(Self {
-                level: "provider",
-                key: tenant.key.clone(),
-                calendars: customers.calendars(customers.ids()),
-                anchor: Anchor::FIRST,
-                within: Within::Provider(tenant.provider_id),
-            }),
+            ScopeName::Provider => {
+                let customers = Customers::load(db, tenant, Part::All).await?;
+                let calendars = customers.calendars(customers.ids());
+                let (key, within) = (tenant.key.clone(), Within::Provider(tenant.provider_id));
+                Ok((Self { level: "provider", key, calendars, anchor: Anchor::FIRST, within }, customers))
+            }
             ScopeName::Customer { name, own } => {
+                let customers = Customers::load(db, tenant, Part::Below(name)).await?;
                 let found = customers.find(name).ok_or_else(|| Problem::no_such("customer", name, Some("scope")))?;
-                let root = found.customer_id;
+                let (root, key, anchor) = (found.customer_id, found.key.clone(), found.anchor);
                 let ids = if *own { vec![root] } else { customers.subtree(root) };
                 let calendars = customers.calendars(ids.iter().copied());
                 let within = Within::Customers(root, ids);
-                Ok(Self { level: "customer", key: found.key.clone(), calendars, anchor: found.anchor, within })
+                Ok((Self { level: "customer", key, calendars, anchor, within }, customers))
             }
             ScopeName::Group(name) => {
                 let found = groups(db, tenant, Some(name), None).await?.pop();
                 let found = found.ok_or_else(|| Problem::no_such("group", name, Some("scope")))?;
+                let customers = Customers::load(db, tenant, Part::Alone(&[found.customer_id])).await?;
                 let calendars = customers.calendars([found.customer_id]);
-                let anchor = anchor_of(customers, found.customer_id);
-                Ok(Self { level: "group", key: found.key, calendars, anchor, within: Within::Group(found.group_id) })
+                let anchor = anchor_of(&customers, found.customer_id);
+                let within = Within::Group(found.group_id);
+                Ok((Self { level: "group", key: found.key, calendars, anchor, within }, customers))
             }
-            ScopeName::Device(name) => device(db, tenant, name, customers).await,
+            ScopeName::Device(name) => device(db, tenant, name).await,
         }
     }
 
@@ -324,15 +327,17 @@ async fn groups(db: &mut PgConnection, tenant: &Tenant, name: Option<&Ref>, of: 
     Ok(groups.fetch_all(db).await?)
 }
 
-async fn device(db: &mut PgConnection, tenant: &Tenant, name: &Ref, customers: &Customers) -> Result<Scope> {
+async fn device(db: &mut PgConnection, tenant: &Tenant, name: &Ref) -> Result<(Scope, Customers)> {
     let found: Option<(i32, String, Vec<i32>, Option<i32>)> =
         sqlx::query_as(include_str!("../../sql/usage/device.sql"))
             .bind(tenant.provider_id)
             .bind(name.key())
             .bind(name.id())
-            .fetch_optional(db)
+            .fetch_optional(&mut *db)
             .await?;
     let (id, key, owners, last) = found.ok_or_else(|| Problem::no_such("device", name, Some("scope")))?;
-    let anchor = last.map_or(Anchor::FIRST, |owner| anchor_of(customers, owner));
-    Ok(Scope { level: "device", key, calendars: customers.calendars(owners), anchor, within: Within::Device(id) })
+    let customers = Customers::load(db, tenant, Part::Alone(&owners)).await?;
+    let anchor = last.map_or(Anchor::FIRST, |owner| anchor_of(&customers, owner));
+    let (calendars, within) = (customers.calendars(owners), Within::Device(id));
+    Ok((Scope { level: "device", key, calendars, anchor, within }, customers))
 }

@@ -55,10 +55,7 @@ pub const SUBJECTS: [Subject; 4] = [
         counts: "s.metric_id IS NOT NULL",
         scope: "($4::integer[] IS NULL OR f.key1 = ANY ($4))
             AND ($6::integer IS NULL OR f.key1 IN (SELECT customer_id FROM customer WHERE provider_id = $6))",
-        hours: Some((
-            "channel_hourly",
-            "(SELECT h.*, c.metric_id FROM channel_hourly h JOIN channel c USING (channel_id)) AS s",
-        )),
+        hours: Some(("channel_hourly", "channel_hourly AS s")),
         names: ["NULL::integer", "d.key1", "NULL::integer", "d.key2", "o.provider_id"],
         touches: "w.metric_id = d.key2",
     },
@@ -68,10 +65,7 @@ pub const SUBJECTS: [Subject; 4] = [
         counts: "s.metric_id IS NOT NULL AND s.group_id <> 0",
         scope: "($5::integer[] IS NULL OR f.key1 = ANY ($5))
             AND ($6::integer IS NULL OR f.key1 IN (SELECT group_id FROM device_group WHERE provider_id = $6))",
-        hours: Some((
-            "channel_hourly",
-            "(SELECT h.*, c.metric_id FROM channel_hourly h JOIN channel c USING (channel_id)) AS s",
-        )),
+        hours: Some(("channel_hourly", "channel_hourly AS s")),
         names: ["NULL::integer", "g.customer_id", "d.key1", "d.key2", "g.provider_id"],
         touches: "w.metric_id = d.key2",
     },
@@ -208,11 +202,7 @@ impl Subject {
     fn finer(&self, unit: Unit) -> Option<(String, String)> {
         let own = |finer: Unit| {
             let name = format!("{}_{}", self.name, finer.adverb());
-            let source = if self.name == "channel" {
-                format!("(SELECT h.*, c.metric_id FROM {name} h LEFT JOIN channel c USING (channel_id)) AS s")
-            } else {
-                format!("{name} AS s")
-            };
+            let source = format!("{name} AS s");
             Some((name, source))
         };
         match unit {

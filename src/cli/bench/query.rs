@@ -26,8 +26,8 @@ use crate::usage::{self, Direct};
 /// Measure how fast figures are read, through the API and by the same SQL alone
 ///
 /// Fills a database of its own with the rollups of a fleet, which takes minutes, and asks a server that it runs
-/// meanwhile. Every question is asked over HTTP and, right after, its statements are run on a connection; the ratio is
-/// that of the medians. Run again on the same database, it finds it filled; broken off, it goes on filling.
+/// meanwhile. Every question is asked over HTTP and, right before or after, its statements are run on a connection; the
+/// ratio is that of the medians. Run again on the same database, it finds it filled; broken off, it goes on filling.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -139,7 +139,15 @@ impl QueryArgs {
             let progress = Progress::new(question.name, rounds.into(), Unit::Number);
             let (mut http, mut sql, mut figures) = (Times::default(), Times::default(), Times::default());
             for round in 0..WARM_UP + rounds {
-                let (over_http, alone) = ask(question, &question.query(round, size), client, db, tenant).await?;
+                let query = question.query(round, size);
+                // They take turns in going first, for what comes second finds the pages read.
+                let (over_http, alone) = if round % 2 == 0 {
+                    let over_http = over_http(question, &query, client).await?;
+                    (over_http, alone(question, &query, db, tenant).await?)
+                } else {
+                    let alone = alone(question, &query, db, tenant).await?;
+                    (over_http(question, &query, client).await?, alone)
+                };
                 if round >= WARM_UP {
                     http.add(over_http);
                     sql.add(alone.all);
@@ -175,23 +183,21 @@ impl QueryArgs {
     }
 }
 
-/// How long a question takes over HTTP, and its statements alone.
-async fn ask(
-    question: &Question,
-    query: &str,
-    client: &Client,
-    db: &mut PgConnection,
-    tenant: &Tenant,
-) -> Result<(Duration, Direct), Failure> {
+async fn over_http(question: &Question, query: &str, client: &Client) -> Result<Duration, Failure> {
     let started = Instant::now();
-    client.read(&format!("/v1/usage?{query}")).await?;
-    let over_http = started.elapsed();
+    let answer = client.read(&format!("/v1/usage?{query}")).await;
+    let took = started.elapsed();
+    answer.map_err(|error| Failure::Failed(format!("{}: {error}", question.name)))?;
+    Ok(took)
+}
+
+async fn alone(question: &Question, query: &str, db: &mut PgConnection, tenant: &Tenant) -> Result<Direct, Failure> {
     let failed = |why: String| Failure::Failed(format!("{}: {why}", question.name));
-    let alone = usage::direct(db, tenant, query).await.map_err(|problem| failed(format!("{problem:?}")))?;
-    if alone.points == 0 {
+    let direct = usage::direct(db, tenant, query).await.map_err(|problem| failed(format!("{problem:?}")))?;
+    if direct.points == 0 {
         return Err(failed("there is nothing to answer with; the data is not whole".to_owned()));
     }
-    Ok((over_http, alone))
+    Ok(direct)
 }
 
 impl Report {

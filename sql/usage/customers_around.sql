@@ -1,0 +1,34 @@
+-- usage.customers_around: one customer ($2 key, $3 id) with all below it, or some alone ($4), and those above them, from
+-- the top down; else as usage.customers
+WITH RECURSIVE named AS (
+    SELECT customer_id, parent_id
+    FROM customer
+    WHERE provider_id = $1 AND (key::text = $2 OR uuid = $3 OR customer_id = ANY ($4::integer[]))),
+above (customer_id, parent_id, distance) AS (
+    SELECT customer_id, parent_id, 0 FROM named
+    UNION ALL
+    SELECT c.customer_id, c.parent_id, a.distance - 1
+    FROM above a
+    JOIN customer c ON c.customer_id = a.parent_id),
+below (customer_id, distance) AS (
+    SELECT customer_id, 0 FROM named
+    UNION ALL
+    SELECT c.customer_id, b.distance + 1
+    FROM below b
+    JOIN customer c ON c.parent_id = b.customer_id
+    WHERE $4::integer[] IS NULL),
+-- Several may have the same one above them, at several distances: it comes before all that it is above.
+tree AS (
+    SELECT customer_id, min(distance) AS distance
+    FROM (SELECT customer_id, distance FROM above UNION ALL SELECT customer_id, distance FROM below) AS found
+    GROUP BY customer_id)
+SELECT c.customer_id, c.parent_id, c.uuid, c.key::text, c.time_zone::text, c.billing_anchor::bigint,
+       coalesce(z.from_days, '{}') AS from_days, coalesce(z.time_zones, '{}') AS time_zones
+FROM tree t
+JOIN customer c USING (customer_id)
+CROSS JOIN LATERAL (
+    SELECT array_agg(from_day ORDER BY from_day) AS from_days,
+           array_agg(time_zone::text ORDER BY from_day) AS time_zones
+    FROM customer_time_zone
+    WHERE customer_id = c.customer_id) AS z
+ORDER BY t.distance

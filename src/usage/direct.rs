@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sqlx::{Connection, PgConnection};
 
 use super::ask::{Ask, Parameters};
-use super::{Found, Table};
+use super::{Found, Table, figures};
 use crate::http::access::Tenant;
 use crate::http::extract;
 use crate::http::problem::Result;
@@ -37,4 +37,22 @@ pub async fn direct(db: &mut PgConnection, tenant: &Tenant, query: &str) -> Resu
     snapshot.commit().await?;
     let points = table.figures.values().map(|periods| periods.len()).sum();
     Ok(Direct { all: started.elapsed(), figures, points })
+}
+
+/// What EXPLAIN ANALYZE says of the statements that read rollups for `GET /v1/usage?<query>`, in their order.
+pub async fn plans(db: &mut PgConnection, tenant: &Tenant, query: &str) -> Result<Vec<serde_json::Value>> {
+    let ask: Ask = extract::parameters::<Parameters>(query)?.read()?;
+    let found = Found::find(db, tenant, &ask).await?;
+    let metric_ids: Vec<_> = found.metrics.iter().map(|metric| metric.metric_id).collect();
+    let query = figures::Query { metric_ids: &metric_ids, range: &found.range, bucket: ask.bucket.into() };
+    let mut plans = Vec::new();
+    for source in &found.sources {
+        if !found.counts_devices_alone() {
+            plans.push(query.plan(db, source, false).await?);
+        }
+        if found.counts_devices() {
+            plans.push(query.plan(db, source, true).await?);
+        }
+    }
+    Ok(plans)
 }

@@ -120,6 +120,14 @@ impl Query<'_> {
         Ok(rows.into_iter().map(place).collect())
     }
 
+    /// What EXPLAIN says of the statement of [`Self::active_devices`], or else of that of [`Self::stats`], having run it.
+    pub async fn plan(&self, db: &mut PgConnection, source: &Source, devices: bool) -> Result<serde_json::Value> {
+        let sql = if devices { self.devices_statement(source) } else { self.statement(source, STATS) };
+        let sql = format!("EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {sql}");
+        let (plan,): (sqlx::types::Json<serde_json::Value>,) = self.bind(&sql, source).fetch_one(db).await?;
+        Ok(plan.0)
+    }
+
     /// The last values before the range.
     pub async fn before(&self, db: &mut PgConnection, source: &Source) -> Result<Vec<(Place, i64)>> {
         #[derive(sqlx::FromRow)]

@@ -27,7 +27,7 @@ use crate::http::problem::{Problem, ProblemBody, Result};
 use crate::rollup;
 use answer::{Freshness, Point, ScopeAnswer, SeriesAnswer, Usage};
 use ask::{Ask, Filling, Parameters, Stat};
-pub use direct::{Direct, direct};
+pub use direct::{Direct, direct, plans};
 use figures::{Figures, Place};
 use scope::{MAX_POINTS, Metric, Scope, Series, Source, too_many};
 
@@ -133,6 +133,15 @@ impl Found {
         let (series, sources) = scope.split(db, tenant, ask, &range, &customers).await?;
         Ok(Self { metrics, stats, scope, range, series, sources })
     }
+
+    fn counts_devices(&self) -> bool {
+        self.stats.iter().flatten().any(|stat| *stat == Stat::ActiveDevices)
+    }
+
+    /// Then no other figures are needed: wherever a device is counted there are some, so no point is missed.
+    fn counts_devices_alone(&self) -> bool {
+        self.stats.iter().flatten().all(|stat| *stat == Stat::ActiveDevices)
+    }
 }
 
 /// The statistics of each metric.
@@ -157,15 +166,13 @@ impl<'a> Table<'a> {
     async fn load(&mut self, db: &mut PgConnection, found: &Found) -> Result<()> {
         let metric_ids: Vec<_> = found.metrics.iter().map(|metric| metric.metric_id).collect();
         let query = figures::Query { metric_ids: &metric_ids, range: self.range, bucket: self.ask.bucket.into() };
-        // Wherever a device is counted there are figures, so that no point would be missed.
-        let devices_alone = found.stats.iter().flatten().all(|stat| *stat == Stat::ActiveDevices);
         for source in &found.sources {
-            if !devices_alone {
+            if !found.counts_devices_alone() {
                 for (place, period, figures) in query.stats(db, source).await? {
                     self.figures.entry(place).or_default().insert(period, figures);
                 }
             }
-            if found.stats.iter().flatten().any(|stat| *stat == Stat::ActiveDevices) {
+            if found.counts_devices() {
                 for (place, period, devices) in query.active_devices(db, source).await? {
                     self.figures.entry(place).or_default().entry(period).or_default().active_devices = devices;
                 }

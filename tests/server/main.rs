@@ -46,7 +46,9 @@ mod zone_changes;
 
 use std::process::ExitCode;
 
-use rollups::{catalog as rollups_catalog, freshness as rollups_freshness, refreshing as rollups_refreshing};
+use rollups::{
+    catalog as rollups_catalog, freshness as rollups_freshness, plans as rollups_plans, refreshing as rollups_refreshing,
+};
 use verify::{damage as verify_damage, operation as verify_operation, readings as verify_readings};
 
 fn main() -> ExitCode {
@@ -244,6 +246,10 @@ fn main() -> ExitCode {
         harness::topic!(rollups_freshness::{
             what_is_not_committed_is_not_promised,
             a_promise_holds_while_others_write_and_refresh,
+        }),
+        harness::topic!(rollups_plans::{
+            a_question_reads_only_the_chunks_of_its_range_and_the_rows_of_its_scope,
+            raw_readings_and_the_ones_beside_a_reading_are_looked_up_in_their_chunks,
         }),
         harness::topic!(rollups_catalog::{
             rollups_are_what_the_edition_offers,

@@ -3,6 +3,7 @@
 pub mod catalog;
 pub mod freshness;
 pub mod naive;
+pub mod plans;
 pub mod refreshing;
 
 use chrono::{DateTime, TimeDelta, Utc};

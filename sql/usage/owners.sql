@@ -4,6 +4,8 @@ SELECT r.metric_id, s.label, {period} AS period, {figures}
 FROM {rollup} r
 JOIN unnest($6::integer[], $7::text[]) AS s (owner_id, label) ON s.owner_id = r.{owner}
 WHERE r.metric_id = ANY ($1::integer[])
+  -- Whose: the join says so too, but does not reach into a continuous aggregate, which would be read for all owners.
+  AND r.{owner} = ANY ($6::integer[])
   -- Which chunks: UTC buckets, wide enough for any zone.
   AND r.bucket >= $2::timestamptz AND r.bucket < $3::timestamptz
   -- Which days: each owner's own.

@@ -47,7 +47,8 @@ mod zone_changes;
 use std::process::ExitCode;
 
 use rollups::{
-    catalog as rollups_catalog, freshness as rollups_freshness, plans as rollups_plans, refreshing as rollups_refreshing,
+    catalog as rollups_catalog, freshness as rollups_freshness, plans as rollups_plans,
+    refreshing as rollups_refreshing,
 };
 use verify::{damage as verify_damage, operation as verify_operation, readings as verify_readings};
 

@@ -1,5 +1,6 @@
 //! Statements read the chunks of their range and the rows of what they are about: checked by what EXPLAIN says of the
-//! very statements, on a database too small for sequential scans to be ruled out, so that these are discouraged.
+//! very statements. On a database as small as this, reading all of a chunk's few pages is as good as any plan; so pages
+//! cost nothing here and sequential scans are discouraged, and the plan that looks at the fewest rows wins.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +10,7 @@ use meterbase::usage;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::{fleet, insert};
+use super::{fleet, insert, run};
 use crate::harness::TestApp;
 
 /// A scan of a chunk, as EXPLAIN ANALYZE tells of it.
@@ -30,10 +31,10 @@ const QUESTIONS: [(&str, &str, &str, [&str; 2]); 8] = [
         ["2023-12-31", "2025-01-02"],
     ),
     (
-        "scope=provider&bucket=month&from=2024-01-01&to=2025-02-01",
+        "scope=provider&bucket=month&from=2024-02-01&to=2024-10-01",
         "provider_monthly",
         "provider_id = (SELECT provider_id FROM provider WHERE key = 'provider-1')",
-        ["2023-12-01", "2025-03-01"],
+        ["2024-01-01", "2024-11-01"],
     ),
     (
         "scope=group:group-1-1&bucket=day&from=2024-06-01&to=2024-07-01",
@@ -73,35 +74,54 @@ const QUESTIONS: [(&str, &str, &str, [&str; 2]); 8] = [
     ),
 ];
 
-/// Two years of readings, of which a question is about a part.
+/// Devices beside those of the fleet, so that one device or customer is a small part of them all.
+const MORE_DEVICES: &str = "
+    WITH made AS (
+        INSERT INTO device (uuid, provider_id, key)
+        SELECT gen_random_uuid(), provider_id, 'further-' || provider_id || '-' || n
+        FROM provider, generate_series(1, 250) AS n
+        RETURNING provider_id, device_id)
+    INSERT INTO channel (provider_id, device_id, metric_id)
+    SELECT provider_id, device_id, metric_id FROM made JOIN metric USING (provider_id)";
+
+/// Two years of readings, most of them in the month that most questions are about.
 async fn two_years(app: &TestApp) -> PgConnection {
     let mut db = fleet(app).await;
+    run(&mut db, MORE_DEVICES).await;
     let first: DateTime<Utc> = "2023-07-01T00:00:00Z".parse().unwrap();
     for month in 0..24 {
         let from = first + Months::new(month);
         insert(&mut db, 200, from, from + Months::new(1)).await;
     }
+    insert(&mut db, 5_000, "2024-05-28T00:00:00Z".parse().unwrap(), "2024-07-04T00:00:00Z".parse().unwrap()).await;
     app.settle().await;
     sqlx::raw_sql("VACUUM ANALYZE").execute(&mut db).await.expect("statistics");
-    sqlx::raw_sql("SET enable_seqscan = off").execute(&mut db).await.expect("a setting");
+    const LARGE: &str = "SET enable_seqscan = off; SET seq_page_cost = 0; SET random_page_cost = 0";
+    sqlx::raw_sql(LARGE).execute(&mut db).await.expect("settings");
     db
 }
 
 pub async fn a_question_reads_only_the_chunks_of_its_range_and_the_rows_of_its_scope(app: TestApp) {
     let mut db = two_years(&app).await;
-    let tenant: Tenant = sqlx::query_as("SELECT provider_id, key::text, time_zone::text FROM provider WHERE key = 'provider-1'")
-        .fetch_one(&mut db)
-        .await
-        .expect("the provider");
+    let tenant: Tenant =
+        sqlx::query_as("SELECT provider_id, key::text, time_zone::text FROM provider WHERE key = 'provider-1'")
+            .fetch_one(&mut db)
+            .await
+            .expect("the provider");
     for (question, rollup, of, [from, to]) in QUESTIONS {
         let plans = usage::plans(&mut db, &tenant, &format!("metric=delta&{question}")).await.expect("plans");
         assert_eq!(plans.len(), 1, "{question}");
         let scans = scans(&plans[0]);
         let allowed = chunks(&mut db, rollup, from, to).await;
+        // What is not materialised yet is computed from readings: it is looked for, and there is none.
+        let open = chunks(&mut db, "reading", "2025-06-30", "infinity").await;
         let whole = chunks(&mut db, rollup, "-infinity", "infinity").await;
         assert!(allowed.len() < whole.len(), "{question}: too few chunks to tell");
         assert!(!scans.is_empty(), "{question}");
         for scan in &scans {
+            if open.contains(&scan.chunk) && scan.rows == 0 {
+                continue;
+            }
             assert!(allowed.contains(&scan.chunk), "{question}: {} is not of its range\n{:#}", scan.chunk, plans[0]);
             assert_ne!(scan.node, "Seq Scan", "{question}\n{:#}", plans[0]);
         }
@@ -118,7 +138,11 @@ pub async fn raw_readings_and_the_ones_beside_a_reading_are_looked_up_in_their_c
     let beside = "'{1}', '{2024-06-15}', '{0}', '2024-06-10', '2024-06-20'";
     let types = "integer[], timestamptz[], bigint[], timestamptz, timestamptz";
     let statements = [
-        (include_str!("../../../sql/ingest/raw/readings.sql"), "integer[], timestamptz, integer, bigint, timestamptz, bigint", page),
+        (
+            include_str!("../../../sql/ingest/raw/readings.sql"),
+            "integer[], timestamptz, integer, bigint, timestamptz, bigint",
+            page,
+        ),
         (include_str!("../../../sql/ingest/register_before.sql"), types, beside),
         (include_str!("../../../sql/ingest/register_after.sql"), types, beside),
     ];
@@ -138,7 +162,7 @@ pub async fn raw_readings_and_the_ones_beside_a_reading_are_looked_up_in_their_c
     }
 }
 
-/// The scans of chunks in a plan, those left out at run time aside.
+/// The scans of chunks in a plan, those aside that were planned and not done.
 fn scans(plan: &Value) -> Vec<Scan> {
     let mut found = Vec::new();
     let mut nodes = vec![&plan[0]["Plan"]];
@@ -146,6 +170,9 @@ fn scans(plan: &Value) -> Vec<Scan> {
         nodes.extend(node["Plans"].as_array().into_iter().flatten());
         let Some(chunk) = node["Relation Name"].as_str().filter(|name| name.starts_with("_hyper_")) else { continue };
         let number = |name: &str| node[name].as_f64().unwrap_or(0.0);
+        if number("Actual Loops") == 0.0 {
+            continue;
+        }
         let rows = number("Actual Rows") + number("Rows Removed by Filter") + number("Rows Removed by Index Recheck");
         found.push(Scan {
             chunk: chunk.to_owned(),

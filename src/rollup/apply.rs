@@ -7,7 +7,8 @@
 use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use super::definition::{FIGURES, Index, Period, ROLLUPS, Rollup};
+use super::definition::{FIGURES, Period, ROLLUPS, Rollup};
+use super::index::Index;
 use crate::database::Edition;
 
 #[derive(Debug, thiserror::Error)]

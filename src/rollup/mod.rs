@@ -1,5 +1,6 @@
 //! Rollups: per hour, day and month, by channel, customer, group and provider. Each is defined once, in [`definition`].
 //!
+//! - `index`: how their rows are found
 //! - [`apply`]: makes the rollups of an edition
 //! - `leader`: follows what changed, one server at a time
 //! - `community`, `window`: continuous aggregates, refreshed where late data touched them
@@ -17,6 +18,7 @@ mod apply;
 mod community;
 pub mod definition;
 mod freshness;
+mod index;
 mod leader;
 pub mod rebuild;
 pub mod retention;

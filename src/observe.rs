@@ -70,6 +70,12 @@ fn describe() {
         "meterbase_rollup_buckets_total",
         "Rows (Community: windows) of rollups refreshed after changes."
     );
+    describe_gauge!("meterbase_verify_differences", "Rows that were wrong in the last verification on schedule.");
+    describe_gauge!("meterbase_verify_last_run_timestamp_seconds", "When the last verification on schedule ended.");
+    describe_counter!(
+        "meterbase_verify_compared_rows_total",
+        "Rows of rollups and readings that this server compared on schedule."
+    );
 }
 
 /// Request ids, log spans and latencies around every request.

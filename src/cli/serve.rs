@@ -13,6 +13,7 @@ use crate::database::Database;
 use crate::embedded::Role;
 use crate::keys::{self, Scope};
 use crate::server::{ServeConfig, Server, TlsFiles};
+use crate::verify::{sample::Sample, schedule::Schedule};
 
 /// Run the server
 ///
@@ -42,6 +43,15 @@ pub struct ServeArgs {
     /// How often the rollups are brought up to what has changed
     #[arg(long, env = "METERBASE_REFRESH_INTERVAL", value_name = "TIME", default_value = "2s", value_parser = some_time)]
     refresh_interval: Duration,
+    /// How often a sample of the figures is recomputed from readings and compared; 0s for never
+    ///
+    /// One server at a time does it, slowly. What it finds is logged, and is in the metrics meterbase_verify_differences
+    /// and meterbase_verify_last_run_timestamp_seconds.
+    #[arg(long, env = "METERBASE_VERIFY_EVERY", value_name = "TIME", default_value = "1d", value_parser = time)]
+    verify_every: Duration,
+    /// How much is compared each time: 3d for three days drawn at random, 5% for so much of all days
+    #[arg(long, env = "METERBASE_VERIFY_SAMPLE", value_name = "PERCENT|DAYS", default_value = "3d")]
+    verify_sample: Sample,
     /// How long requests under way get to finish when the server stops
     #[arg(long, env = "METERBASE_DRAIN_TIMEOUT", value_name = "TIME", default_value = "20s", value_parser = time)]
     drain_timeout: Duration,
@@ -80,7 +90,7 @@ impl Pools {
 }
 
 /// Connections that a server has beside its pools, for its background work.
-const BACKGROUND_CONNECTIONS: u32 = 3;
+const BACKGROUND_CONNECTIONS: u32 = 4;
 
 impl ServeArgs {
     pub async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
@@ -117,6 +127,8 @@ impl ServeArgs {
             ingest_timeout: self.pools.ingest_timeout,
             late_horizon: chrono::Duration::from_std(self.late_horizon).unwrap_or(chrono::Duration::MAX),
             refresh_interval: self.refresh_interval,
+            verify: (!self.verify_every.is_zero())
+                .then_some(Schedule { every: self.verify_every, sample: self.verify_sample }),
             drain_timeout: self.drain_timeout,
         }
     }

@@ -90,7 +90,7 @@ impl VerifyArgs {
         let scope = Scope::find(&mut db, self.provider.as_deref(), self.named().as_ref()).await.map_err(usage)?;
         let seed = || self.seed.unwrap_or_else(|| Utc::now().timestamp_micros().cast_unsigned() % 1_000_000);
         let sample = self.sample.map(|sample| (sample, seed()));
-        let ask = Ask { from, to, scope, only: self.only, sample };
+        let ask = Ask { from, to, scope, only: self.only, sample, name: "" };
         if let Some((_, seed)) = sample {
             say(&format!("the sample's seed is {seed}"));
         }

@@ -22,6 +22,7 @@ use crate::migrate::{self, MigrateError};
 use crate::observe;
 use crate::rollup;
 use crate::server::connections::Acceptor;
+use crate::verify::{self, schedule::Schedule};
 
 pub use crate::server::tls::{TlsError, TlsFiles};
 
@@ -46,6 +47,8 @@ pub struct ServeConfig {
     pub late_horizon: chrono::Duration,
     /// How often the rollups are brought up to what has changed.
     pub refresh_interval: Duration,
+    /// How often a sample of the figures is verified; none for never.
+    pub verify: Option<Schedule>,
     /// How long requests under way get to finish when the server stops.
     pub drain_timeout: Duration,
 }
@@ -62,6 +65,7 @@ impl Default for ServeConfig {
             ingest_timeout: app::INGEST_TIMEOUT,
             late_horizon: chrono::Duration::days(30),
             refresh_interval: Duration::from_secs(2),
+            verify: None,
             drain_timeout: Duration::from_secs(20),
         }
     }
@@ -141,6 +145,9 @@ impl Server {
             }
         }));
         background.spawn(rollup::run(database.options.clone(), found.edition, config.refresh_interval, stop.clone()));
+        if let Some(schedule) = config.verify {
+            background.spawn(verify::schedule::run(database.options.clone(), schedule, stop.clone()));
+        }
         if let (Some(files), Some(tls)) = (config.tls.clone(), tls.clone()) {
             background.spawn(until(stop.clone(), tls::reload_on_hangup(files, tls)));
         }

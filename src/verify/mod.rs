@@ -6,6 +6,7 @@
 //! - `rollups`: each rollup against readings, or against a finer rollup where the readings are no longer kept
 //! - `readings`: stamps and increments
 //! - [`difference`]: what is told
+//! - [`schedule`]: runs inside the server
 //! - `kept`: from when on there is what to compare with
 //!
 //! A change that the rollups have yet to follow is no difference: in the snapshot of each part the log of changes says
@@ -18,6 +19,7 @@ mod readings;
 mod rollups;
 pub mod run;
 pub mod sample;
+pub mod schedule;
 pub mod scope;
 
 pub use run::{Ask, Listener, Summary, run};

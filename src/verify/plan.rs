@@ -17,6 +17,14 @@ pub struct Part {
 
 /// The parts of what is asked, oldest first; of a sample the days come first, then their months.
 pub async fn parts(db: &mut PgConnection, ask: &Ask) -> sqlx::Result<Vec<Part>> {
+    if let Some((sample, seed)) = ask.sample {
+        let all: Vec<DateTime<Utc>> = sqlx::query_scalar(include_str!("../../sql/verify/days.sql"))
+            .bind(ask.from)
+            .bind(ask.to)
+            .fetch_all(db)
+            .await?;
+        return Ok(sampled(sample.draw(&all, seed)));
+    }
     let relations: Vec<_> = ROLLUPS.iter().map(|rollup| rollup.name.as_str()).chain(["reading"]).collect();
     let months: Vec<DateTime<Utc>> = sqlx::query_scalar(include_str!("../../sql/verify/months.sql"))
         .bind(ask.from)
@@ -30,15 +38,16 @@ pub async fn parts(db: &mut PgConnection, ask: &Ask) -> sqlx::Result<Vec<Part>> 
             parts.push(part(ask, month));
         }
     }
-    let Some((sample, seed)) = ask.sample else { return Ok(parts) };
-    let now = Utc::now();
-    let all: Vec<_> = parts.iter().flat_map(|part| part.days.iter().copied()).filter(|day| *day <= now).collect();
-    let drawn = sample.draw(&all, seed);
-    let mut months: Vec<_> = drawn.iter().map(|day| Period::Month.floor(*day)).collect();
+    Ok(parts)
+}
+
+/// Each day by itself, then their months.
+fn sampled(days: Vec<DateTime<Utc>>) -> Vec<Part> {
+    let mut months: Vec<_> = days.iter().map(|day| Period::Month.floor(*day)).collect();
     months.dedup();
-    let days = drawn.into_iter().map(|day| Part { days: vec![day], month: None, whole: false });
+    let days = days.into_iter().map(|day| Part { days: vec![day], month: None, whole: false });
     let months = months.into_iter().map(|month| Part { days: Vec::new(), month: Some(month), whole: false });
-    Ok(days.chain(months).collect())
+    days.chain(months).collect()
 }
 
 /// The days of a month that lie in the range; the month itself where they are all.

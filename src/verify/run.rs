@@ -1,6 +1,7 @@
 //! One run: what is asked, how far it is, what it found.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
@@ -27,6 +28,8 @@ pub struct Ask {
     pub only: Option<Check>,
     /// Some days only, and the seed they are drawn from.
     pub sample: Option<(Sample, u64)>,
+    /// What the run is named, before what it compares; may be empty.
+    pub name: &'static str,
 }
 
 /// What a run counted.
@@ -48,9 +51,9 @@ pub trait Listener: Send {
     fn difference(&mut self, difference: &Difference);
     /// Of each part that begins with a day; `done` of `days` are behind.
     fn begins(&mut self, at: DateTime<Utc>, done: usize, days: usize);
-    /// How long to wait between two parts.
-    fn pause(&self) -> std::time::Duration {
-        std::time::Duration::ZERO
+    /// How long to wait after a part that took so long.
+    fn rest(&self, _took: Duration) -> Duration {
+        Duration::ZERO
     }
 }
 
@@ -76,7 +79,7 @@ impl Ask {
         };
         let of = if self.scope.words.is_empty() { String::new() } else { format!(" of {}", self.scope.words) };
         let sample = self.sample.map(|(sample, seed)| format!(", a sample of {sample} with seed {seed}"));
-        format!("{what}{of}{}", sample.unwrap_or_default())
+        format!("{}{what}{of}{}", self.name, sample.unwrap_or_default())
     }
 }
 
@@ -94,14 +97,13 @@ pub async fn run(db: &mut PgConnection, ask: &Ask, listener: &mut dyn Listener) 
     let days = parts.iter().map(|part| part.days.len()).sum();
     let mut run = Run { ask, listener, summary: Summary::default() };
     let mut done = 0;
-    for (number, part) in parts.iter().enumerate() {
-        if number > 0 {
-            tokio::time::sleep(run.listener.pause()).await;
-        }
+    for part in &parts {
+        let started = Instant::now();
         let mut snapshot = db.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
         run.part(&mut snapshot, part, &mut done, days).await?;
         // Nothing but temporary tables was written.
         snapshot.rollback().await?;
+        tokio::time::sleep(run.listener.rest(started.elapsed())).await;
     }
     let summary = run.summary;
     sqlx::query(include_str!("../../sql/verify/end.sql"))

@@ -272,6 +272,7 @@ fn main() -> ExitCode {
             an_interrupted_verification_says_where_to_go_on,
             changes_that_are_still_to_be_followed_are_no_differences,
             status_tells_what_there_is_and_refresh_follows_it,
+            a_server_verifies_on_schedule_and_exports_what_it_finds,
         }),
         harness::topic!(verify_readings::{
             readings_that_carry_something_wrong_are_found,

@@ -11,7 +11,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::{change_one, command, tables};
-use crate::binary::{Patience, text};
+use crate::binary::{Patience, Serving, text};
 use crate::harness::TestApp;
 use crate::rollups::{fleet, insert, naive};
 
@@ -151,4 +151,32 @@ pub async fn status_tells_what_there_is_and_refresh_follows_it(app: TestApp) {
     let checked = super::verify(&app, &["--only", "rollups"]);
     let verified = status(&app)["last_verification"].clone();
     assert_eq!((&verified["differences"], &verified["compared"]), (&0.into(), &checked.summary()["compared"]));
+}
+
+pub async fn a_server_verifies_on_schedule_and_exports_what_it_finds(app: TestApp) {
+    let mut db = super::readings::filled(&app).await;
+    let (_, place, keys) = tables(&app, &mut db).await.swap_remove(3);
+    let row = format!("({keys}) = (SELECT {keys} FROM {place} ORDER BY {keys} LIMIT 1)");
+    change_one(&mut db, format!("UPDATE {place} SET value_sum = value_sum + 1 WHERE {row}")).await;
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--verify-every", "1s", "--verify-sample", "100%"];
+    let server = Serving::start(command(&app, &arguments));
+    let mut patience = Patience::for_("a verification");
+    let metrics = loop {
+        let text = app.client.get(format!("{}/metrics", server.url)).send().await.unwrap().text().await.unwrap();
+        if text.contains("meterbase_verify_last_run_timestamp_seconds ") {
+            break text;
+        }
+        patience.poll().await;
+    };
+    // One hour is not what the readings say; its day is.
+    assert!(metrics.contains("\nmeterbase_verify_differences 1\n"), "{metrics}");
+    assert!(metrics.contains("\nmeterbase_verify_compared_rows_total "), "{metrics}");
+    assert_eq!(server.end(Signal::SIGTERM), Some(0));
+    let found: (String, i64) = sqlx::query_as(
+        "SELECT left(scope, 34) AS words, differences FROM verification WHERE finished_at IS NOT NULL ORDER BY 1 LIMIT 1",
+    )
+    .fetch_one(&mut db)
+    .await
+    .expect("a run");
+    assert_eq!(found, ("on schedule: rollups and readings,".to_owned(), 1));
 }

@@ -9,7 +9,7 @@ use crate::fixtures::{Metric, customer, device, metric, send_json};
 use crate::harness::TestApp;
 
 /// Two customers in other zones, a device that moves between them, deltas, a gauge and a register.
-async fn filled(app: &TestApp) -> PgConnection {
+pub async fn filled(app: &TestApp) -> PgConnection {
     let mut db = app.db().await;
     app.provider("north", "UTC").await;
     app.provider("south", "UTC").await;

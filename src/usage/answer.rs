@@ -114,8 +114,32 @@ pub struct Point {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<i64>, required = false)]
     pub active_devices: Option<i64>,
+    /// The most devices that were assigned at any one instant of the period, readings or not. Where owners are in
+    /// several time zones the period lasts from the first one's start to the last one's end. It does not depend on the
+    /// metric.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i64>, required = false)]
+    pub registered_devices: Option<i64>,
+    /// For a metric with an `expected_interval`: how many readings should have come up to `fresh_through`, one at the
+    /// first reading of each channel (device, metric and dimensions) and one after each interval, while its device is
+    /// assigned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i64>, required = false, example = 24)]
+    pub expected: Option<i64>,
+    /// For a metric with an `expected_interval`: how many readings there are. It can be more than `expected`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<i64>, required = false, example = 24)]
+    pub received: Option<i64>,
     /// Whether the period is over and readings are no longer awaited.
     pub r#final: bool,
+}
+
+/// The columns of CSV that not every answer has, in their order.
+#[derive(Debug)]
+pub struct Columns {
+    pub stats: Vec<Stat>,
+    /// Whether readings are expected of any metric.
+    pub completeness: bool,
 }
 
 /// What decides whether a point is final.
@@ -148,9 +172,11 @@ impl Point {
         series: &Series,
         stats: &[Stat],
         figures: &Figures,
-        scale: u8,
+        metric: &Metric,
         freshness: Freshness,
     ) -> Self {
+        // The table's check keeps the scale within 0 to 9.
+        let scale = metric.scale as u8;
         let instants = |calendar: &Arc<Calendar>| period.instants(range, series.anchor, calendar);
         // Owners with several calendars: the period is over when it is over for the last of them.
         let over = series.calendars.iter().map(|calendar| instants(calendar).1).max();
@@ -172,6 +198,9 @@ impl Point {
             first: has(Stat::First).then(|| scaled(figures.first)),
             last: has(Stat::Last).then(|| scaled(figures.last)),
             active_devices: has(Stat::ActiveDevices).then_some(figures.active_devices),
+            registered_devices: has(Stat::RegisteredDevices).then_some(figures.registered_devices),
+            expected: metric.expected_interval.map(|_| figures.expected),
+            received: metric.expected_interval.map(|_| figures.count),
             r#final: over.is_some_and(|over| over + freshness.late_horizon <= freshness.fresh_through),
         }
     }
@@ -189,18 +218,22 @@ impl Point {
             Stat::First => decimal(self.first),
             Stat::Last => decimal(self.last),
             Stat::ActiveDevices => number(self.active_devices),
+            Stat::RegisteredDevices => number(self.registered_devices),
         };
         cell.unwrap_or_default()
     }
 }
 
 impl Usage {
-    /// One row per series and point; the columns of the statistics are those of any metric asked for.
-    pub fn to_csv(&self, by: Option<By>, stats: &[Stat]) -> Result<Vec<u8>, csv::Error> {
+    /// One row per series and point; the columns are those of any metric asked for.
+    pub fn to_csv(&self, by: Option<By>, columns: &Columns) -> Result<Vec<u8>, csv::Error> {
+        let stats = &columns.stats;
+        let completeness: &[&str] = if columns.completeness { &["expected", "received"] } else { &[] };
         let mut csv = csv::Writer::from_writer(Vec::new());
         let split = by.as_ref().map(By::as_ref);
         let head = ["metric", "unit"].into_iter().chain(split).chain(["time_zone", "period", "start", "end"]);
-        csv.write_record(head.chain(stats.iter().map(Stat::as_ref)).chain(["final"]))?;
+        let figures = stats.iter().map(Stat::as_ref).chain(completeness.iter().copied());
+        csv.write_record(head.chain(figures).chain(["final"]))?;
         for series in &self.series {
             let label = match by {
                 None => None,
@@ -215,6 +248,8 @@ impl Usage {
                 row.extend(by.map(|_| label.unwrap_or_default().to_owned()));
                 row.extend([text(&series.time_zone), point.period.clone(), text(&point.start), text(&point.end)]);
                 row.extend(stats.iter().map(|stat| point.cell(*stat)));
+                let counts = [point.expected, point.received].map(|n| n.map(|n| n.to_string()).unwrap_or_default());
+                row.extend(counts.into_iter().filter(|_| columns.completeness));
                 row.push(point.r#final.to_string());
                 csv.write_record(row)?;
             }

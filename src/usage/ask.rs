@@ -42,12 +42,13 @@ pub struct Parameters {
     /// End of the range, itself not in it; as `from`.
     #[param(example = "2026-12-01")]
     to: String,
-    /// Statistics, comma-separated: `count`, `sum`, `min`, `max`, `avg`, `first`, `last`, `active_devices`.
-    /// Left out: `sum,count` for delta and register, `avg,min,max,last` for gauge.
+    /// Statistics, comma-separated: `count`, `sum`, `min`, `max`, `avg`, `first`, `last`, `active_devices`,
+    /// `registered_devices`. Left out: `sum,count` for delta and register, `avg,min,max,last` for gauge.
     #[param(example = "sum,count")]
     stats: Option<String>,
     /// What stands for a period without readings: nothing, zeros (sum, count and active devices), or the last value
-    /// before it.
+    /// before it. With `none` such a period has a point nevertheless where devices were registered and
+    /// `registered_devices` is asked for, and where readings were expected.
     #[param(value_type = Option<Filling>, inline, default = "none")]
     fill: Option<String>,
 }
@@ -94,7 +95,7 @@ words! {
     /// A statistic of a point.
     Stat {
         Count = "count", Sum = "sum", Min = "min", Max = "max", Avg = "avg", First = "first", Last = "last",
-        ActiveDevices = "active_devices",
+        ActiveDevices = "active_devices", RegisteredDevices = "registered_devices",
     }
 }
 

@@ -122,6 +122,11 @@ impl Customers {
         found
     }
 
+    /// All calendars, and of each customer the place of its own among them.
+    pub fn billing(&self) -> (&[Arc<Calendar>], Vec<(i32, usize)>) {
+        (&self.calendars, self.by_id.values().map(|customer| (customer.customer_id, customer.calendar)).collect())
+    }
+
     /// Billing calendars of these customers, each once; that of the provider's time zone where there is no customer.
     pub fn calendars(&self, of: impl IntoIterator<Item = i32>) -> Vec<Arc<Calendar>> {
         let mut places: BTreeSet<_> = of.into_iter().filter_map(|id| Some(self.by_id.get(&id)?.calendar)).collect();

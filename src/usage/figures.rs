@@ -24,6 +24,9 @@ pub struct Figures {
     pub first: Option<i64>,
     pub last: Option<i64>,
     pub active_devices: i64,
+    pub registered_devices: i64,
+    /// Number of readings expected.
+    pub expected: i64,
 }
 
 /// Where a point belongs.
@@ -95,7 +98,7 @@ impl Query<'_> {
                     max: Some(row.value_max),
                     first: Some(row.first_value),
                     last: Some(row.last_value),
-                    active_devices: 0,
+                    ..Figures::default()
                 };
                 let period = self.period(row.at.period);
                 Ok((row.at.into(), period, figures))

@@ -1,12 +1,18 @@
 //! Figures out: `GET /v1/usage`. `ask` reads the parameters, `scope` finds whose usage it is among the `customers`,
-//! `figures` asks the rollups, `answer` writes the points.
+//! `figures` asks the rollups, `answer` writes the points. `registered` and `expected` count from assignments
+//! (`assigned`) what readings cannot tell.
 
 mod answer;
 mod ask;
+mod assigned;
+mod counts;
 mod customers;
 mod direct;
+mod expected;
 mod figures;
+mod registered;
 mod scope;
+mod span;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -25,8 +31,9 @@ use crate::http::access::{Reader, Tenant};
 use crate::http::extract::Query;
 use crate::http::problem::{Problem, ProblemBody, Result};
 use crate::rollup;
-use answer::{Freshness, Point, ScopeAnswer, SeriesAnswer, Usage};
+use answer::{Columns, Freshness, Point, ScopeAnswer, SeriesAnswer, Usage};
 use ask::{Ask, Filling, Parameters, Stat};
+use customers::Customers;
 pub use direct::{Direct, direct, plans};
 use figures::{Figures, Place};
 use scope::{MAX_POINTS, Metric, Scope, Series, Source, too_many};
@@ -62,31 +69,32 @@ async fn usage(
     let horizon = rollup::horizon(&mut db).await?;
     // One snapshot for everything, so that all series and the freshness agree with each other.
     let mut snapshot = db.begin_with(SNAPSHOT).await?;
-    let (usage, stats) = answer(&mut snapshot, &app, &tenant, &ask, horizon).await?;
+    let (usage, columns) = answer(&mut snapshot, &app, &tenant, &ask, horizon).await?;
     snapshot.commit().await?;
     if format == "application/json" {
         return Ok(Json(usage).into_response());
     }
-    let body = usage.to_csv(ask.by, &stats).map_err(Problem::internal)?;
+    let body = usage.to_csv(ask.by, &columns).map_err(Problem::internal)?;
     Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], body).into_response())
 }
 
 /// How the transaction of an answer begins.
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 
-/// The answer, and the statistics of any of its metrics in the order in which CSV shows them.
+/// The answer, and the columns that CSV shows of it.
 async fn answer(
     db: &mut PgConnection,
     app: &App,
     tenant: &Tenant,
     ask: &Ask,
     horizon: chrono::DateTime<chrono::Utc>,
-) -> Result<(Usage, Vec<Stat>)> {
+) -> Result<(Usage, Columns)> {
     let found = Found::find(db, tenant, ask).await?;
     let fresh_through = rollup::fresh_through(db, horizon).await?;
     let freshness = Freshness { fresh_through, late_horizon: app.late_horizon };
     let mut table = Table::new(ask, &found);
     table.load(db, &found).await?;
+    table.load_counts(db, tenant.provider_id, &found, fresh_through).await?;
 
     let Found { metrics, stats, scope, range, series, .. } = &found;
     let mut answers = Vec::new();
@@ -110,7 +118,8 @@ async fn answer(
             all.push(*stat);
         }
     }
-    Ok((Usage { scope, bucket, from, to, time_zone, fresh_through, series: answers }, all))
+    let columns = Columns { stats: all, completeness: metrics.iter().any(|m| m.expected_interval.is_some()) };
+    Ok((Usage { scope, bucket, from, to, time_zone, fresh_through, series: answers }, columns))
 }
 
 /// What a question is about, as the registry has it.
@@ -122,6 +131,7 @@ struct Found {
     range: Range,
     series: Vec<Series>,
     sources: Vec<Source>,
+    customers: Customers,
 }
 
 impl Found {
@@ -131,7 +141,7 @@ impl Found {
         let (scope, customers) = Scope::find(db, tenant, &ask.scope).await?;
         let range = ask.range(&scope.calendars)?;
         let (series, sources) = scope.split(db, tenant, ask, &range, &customers).await?;
-        Ok(Self { metrics, stats, scope, range, series, sources })
+        Ok(Self { metrics, stats, scope, range, series, sources, customers })
     }
 
     fn counts_devices(&self) -> bool {
@@ -140,7 +150,8 @@ impl Found {
 
     /// Then no other figures are needed: wherever a device is counted there are some, so no point is missed.
     fn counts_devices_alone(&self) -> bool {
-        self.stats.iter().flatten().all(|stat| *stat == Stat::ActiveDevices)
+        self.metrics.iter().all(|metric| metric.expected_interval.is_none())
+            && self.stats.iter().flatten().all(|stat| *stat == Stat::ActiveDevices)
     }
 }
 
@@ -197,8 +208,7 @@ impl<'a> Table<'a> {
         let none = BTreeMap::new();
         let found = self.figures.get(&place).unwrap_or(&none);
         let point = |period: &Period, figures: &Figures| {
-            let scale = metric.scale as u8;
-            Point::new(period, self.range, series, stats, figures, scale, freshness)
+            Point::new(period, self.range, series, stats, figures, metric, freshness)
         };
         if self.ask.fill == Filling::None || (found.is_empty() && !series.always) {
             let points: Vec<_> = found.iter().map(|(period, figures)| point(period, figures)).collect();
@@ -211,20 +221,21 @@ impl<'a> Table<'a> {
         let mut last = self.before.get(&place).copied();
         let mut points = Vec::with_capacity(periods.len());
         for period in &periods {
-            match found.get(period) {
-                Some(figures) => {
-                    last = figures.last;
-                    points.push(point(period, figures));
-                }
-                None => points.push(point(period, &gap(self.ask.fill, last))),
+            let mut figures = found.get(period).cloned().unwrap_or_default();
+            if figures.count > 0 {
+                last = figures.last;
+            } else {
+                figures.fill(last.filter(|_| self.ask.fill == Filling::Previous));
             }
+            points.push(point(period, &figures));
         }
         Ok(points)
     }
 }
 
-/// What stands for a period without readings: nothing was used, and the level is unknown or still the last one.
-fn gap(fill: Filling, last: Option<i64>) -> Figures {
-    let level = last.filter(|_| fill == Filling::Previous);
-    Figures { min: level, max: level, first: level, last: level, ..Figures::default() }
+impl Figures {
+    /// What stands for a period without readings: nothing was used, and the level is unknown or still the last one.
+    fn fill(&mut self, level: Option<i64>) {
+        (self.min, self.max, self.first, self.last) = (level, level, level, level);
+    }
 }

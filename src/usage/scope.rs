@@ -24,6 +24,8 @@ pub struct Metric {
     pub unit: String,
     pub kind: String,
     pub scale: i32,
+    /// In seconds.
+    pub expected_interval: Option<i32>,
 }
 
 /// The scope as found.

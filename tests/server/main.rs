@@ -31,6 +31,7 @@ mod reading_bodies;
 mod reading_owners;
 mod reading_troubles;
 mod readings;
+mod registered;
 mod registers;
 mod replacements;
 mod reviews;
@@ -289,6 +290,11 @@ fn main() -> ExitCode {
         }),
         harness::topic!(completeness::{
             a_channel_knows_its_earliest_reading,
+        }),
+        harness::topic!(registered::{
+            devices_after_each_other_are_never_two_at_once,
+            registered_devices_are_the_most_at_any_instant,
+            registered_devices_stand_beside_readings_of_any_kind_of_metric,
         }),
         harness::topic!(usage::{
             a_customer_counts_with_its_subtree_and_splits_into_sub_customers,

@@ -210,7 +210,9 @@ impl<'a> Table<'a> {
         let point = |period: &Period, figures: &Figures| {
             Point::new(period, self.range, series, stats, figures, metric, freshness)
         };
-        if self.ask.fill == Filling::None || (found.is_empty() && !series.always) {
+        let mut last = self.before.get(&place).copied();
+        let is_empty = found.is_empty() && last.is_none();
+        if self.ask.fill == Filling::None || (is_empty && !series.always) {
             let points: Vec<_> = found.iter().map(|(period, figures)| point(period, figures)).collect();
             return if points.len() > room { Err(too_many()) } else { Ok(points) };
         }
@@ -218,7 +220,6 @@ impl<'a> Table<'a> {
         if periods.len() > room {
             return Err(too_many());
         }
-        let mut last = self.before.get(&place).copied();
         let mut points = Vec::with_capacity(periods.len());
         for period in &periods {
             let mut figures = found.get(period).cloned().unwrap_or_default();

@@ -1,6 +1,7 @@
 //! Tests against a real PostgreSQL with TimescaleDB: one throwaway cluster per edition that the machine has, the same
 //! tests on each. `cargo test --test server -- apache::` runs one edition, `... -- readings` one topic.
 
+mod active_devices;
 mod billing_months;
 mod binary;
 mod calendars;
@@ -13,6 +14,7 @@ mod durability;
 mod embedded;
 mod fixtures;
 mod fleet;
+mod gauges;
 mod groups;
 mod harness;
 mod import;
@@ -290,6 +292,19 @@ fn main() -> ExitCode {
         }),
         harness::topic!(completeness::{
             a_channel_knows_its_earliest_reading,
+            a_period_is_final_when_late_readings_are_no_longer_awaited,
+            expected_readings_are_counted_over_moves_zones_and_intervals,
+            nothing_is_expected_of_what_is_not_known_yet,
+            what_was_received_is_told_beside_what_was_expected,
+        }),
+        harness::topic!(active_devices::{
+            active_devices_of_a_month_are_not_the_sum_of_its_days,
+            parts_of_a_customer_share_the_devices_that_moved_between_them,
+        }),
+        harness::topic!(gauges::{
+            a_level_goes_on_into_months_without_a_reading,
+            levels_over_any_bucket_and_scope_are_those_of_the_readings,
+            the_maximum_of_a_month_is_that_of_its_readings,
         }),
         harness::topic!(registered::{
             devices_after_each_other_are_never_two_at_once,

@@ -17,6 +17,9 @@ use crate::usage::scope::{MAX_POINTS, Series, too_many};
 use crate::usage::span::{Span, spans};
 use crate::usage::{Found, Table};
 
+/// What decides the periods of a series.
+type Days<'a> = (Anchor, &'a [Arc<Calendar>]);
+
 impl Table<'_> {
     /// Registered devices where they are asked for, and expected readings of the metrics that have an interval.
     pub async fn load_counts(
@@ -62,7 +65,7 @@ impl Table<'_> {
 
     /// What the periods of each series cover. Most series have the same ones.
     fn spans(&self, series: &[Series]) -> Result<Spans> {
-        let mut known: HashMap<(Anchor, &[Arc<Calendar>]), Arc<[Span]>> = HashMap::new();
+        let mut known: HashMap<Days<'_>, Arc<[Span]>> = HashMap::new();
         let mut all = Spans::with_capacity(series.len());
         for one in series {
             let calendars = one.calendars.as_slice();

@@ -50,6 +50,12 @@ pub fn routes() -> OpenApiRouter<App> {
 /// scope, of the sub-customer with `by=customer`, of the group's customer with `by=group`, of a device's owner; a
 /// provider's are calendar months. A range need not be of whole months: a month's point then covers the days that lie in
 /// it, as its `start` and `end` say. `Accept: text/csv` gives one row per series and point.
+///
+/// `active_devices` counts each device once in a period, so a month's number is not the sum of its days'.
+/// `registered_devices` comes from assignments: a device whose first assignment has no start counts in every period
+/// before its end. The points of a metric with an `expected_interval` tell how many readings were `expected` and
+/// `received`; these two add up over periods, and over series that split a scope. A period is `final` when it ended
+/// longer before `fresh_through` than late readings are awaited.
 #[utoipa::path(get, path = "/v1/usage", tag = "Usage", params(Parameters),
     responses(
         (status = 200, description = "The figures", content(

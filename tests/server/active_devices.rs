@@ -58,7 +58,7 @@ async fn fleet(app: &TestApp) -> (String, Vec<Sent>) {
             app.post(&key, &format!("/v1/devices/{device}/moves"), body).await.expect_status(200);
         }
         for (first, days) in [("2025-01-01", 31), ("2025-03-01", 31)] {
-            for place in (0..days).filter(|place| (place + number as u64) % (number as u64 + 2) == 0) {
+            for place in (0..days).filter(|place| (place + number as u64).is_multiple_of(number as u64 + 2)) {
                 let date = day(first) + Days::new(place);
                 let (customer, group) = stays[(place / 10).min(2) as usize];
                 let at: DateTime<Utc> = date.and_hms_opt(9, 0, 0).expect("nine").and_utc();

@@ -190,7 +190,8 @@ pub async fn a_level_goes_on_into_months_without_a_reading(app: TestApp) {
         level(0, "2025-06-10T00:00:00Z", -40),
     ];
     send(&app, &key, &levels).await;
-    let questions: [(&str, Option<&str>, fn(&Level) -> String); 5] = [
+    type Name = fn(&Level) -> String;
+    let questions: [(&str, Option<&str>, Name); 5] = [
         ("", None, |_| String::new()),
         ("scope=customer:paris", None, |l| if l.customer == "paris" { String::new() } else { "-".into() }),
         ("by=customer", Some("customer"), |l| l.customer.to_owned()),

@@ -159,17 +159,19 @@ async fn answered(app: &TestApp, key: &str, query: &str, label: Option<&str>) ->
 
 type Label = fn(&Owned) -> Option<Option<String>>;
 
+/// The customers whose days a series has; none for those of its assignments.
+type Owners = fn(Option<&str>) -> &'static [&'static str];
+
 fn below_top(owned: &Owned) -> bool {
     owned.customer != "aside"
 }
 
-/// Scope and split; how series are labelled; which series an assignment counts in, if any; zones of a series where they
-/// are not those of the owners within the range.
-fn questions() -> Vec<(&'static str, Option<&'static str>, Label, fn(Option<&str>) -> &'static [&'static str])> {
+/// Scope and split; how series are labelled; which series an assignment counts in, if any; whose days it has.
+fn questions() -> Vec<(&'static str, Option<&'static str>, Label, Owners)> {
     const ALL: &[&str] = &["top", "west", "east", "aside"];
     const TOP: &[&str] = &["top", "west", "east"];
     let by_group: Label = |o| below_top(o).then(|| o.group.clone());
-    let own: fn(Option<&str>) -> &'static [&'static str] = |label| match label {
+    let own: Owners = |label| match label {
         Some("top") => &["top"],
         Some("west" | "west-1" | "west-2") => &["west"],
         Some("east" | "east-1") => &["east"],

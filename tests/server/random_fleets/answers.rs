@@ -72,12 +72,12 @@ impl Provider {
                 std::cmp::Ordering::Greater => {}
             }
         }
-        if question.fill != Fill::None && (series.always || !by_period.is_empty()) {
+        let mut level = last(&before).filter(|_| question.fill == Fill::Previous);
+        if question.fill != Fill::None && (series.always || !by_period.is_empty() || level.is_some()) {
             for period in periods(question.bucket, range, &series.zones) {
                 by_period.entry(period).or_default();
             }
         }
-        let mut level = last(&before).filter(|_| question.fill == Fill::Previous);
         let mut points = Vec::new();
         for (period, readings) in by_period {
             let mut point = Map::new();

@@ -150,6 +150,8 @@ pub fn prepared(options: PgConnectOptions) -> PgConnectOptions {
         .options([("jit", "off")])
         // A plan made without knowing the instants is one over all chunks there are.
         .options([("plan_cache_mode", "force_custom_plan")])
+        // Late readings and moves change as much of the columnstore as they must.
+        .options([("timescaledb.max_tuples_decompressed_per_dml_transaction", "0")])
         .disable_statement_logging()
 }
 

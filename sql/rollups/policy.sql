@@ -1,3 +1,3 @@
-SELECT add_continuous_aggregate_policy('{name}', start_offset => NULL, end_offset => interval '{width}',
+SELECT add_continuous_aggregate_policy('{name}', start_offset => interval '{reach}', end_offset => interval '{width}',
     schedule_interval => interval '{schedule}', buckets_per_batch => 0,
     initial_start => date_trunc('hour', now()) + interval '1 hour' + interval '{minute} minutes');

@@ -12,6 +12,7 @@ use crate::cli::{DatabaseArgs, Failure, print, say, until};
 use crate::database::Database;
 use crate::embedded::Role;
 use crate::keys::{self, Scope};
+use crate::rollup::{columnstore, retention::Keep};
 use crate::server::{ServeConfig, Server, TlsFiles};
 use crate::verify::{sample::Sample, schedule::Schedule};
 
@@ -56,11 +57,53 @@ pub struct ServeArgs {
     #[arg(long, env = "METERBASE_DRAIN_TIMEOUT", value_name = "TIME", default_value = "20s", value_parser = time)]
     drain_timeout: Duration,
     #[command(flatten)]
+    storage: Storage,
+    #[command(flatten)]
     database: DatabaseArgs,
     #[command(flatten)]
     pools: Pools,
     #[command(flatten)]
     bounds: Bounds,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Storage")]
+pub struct Storage {
+    /// How long readings are kept [default: for ever]
+    ///
+    /// Older ones are dropped by whole chunks; their figures stay as they are, and readings that come for that time are
+    /// rejected. At least 7d, and the late horizon.
+    #[arg(long, env = "METERBASE_KEEP_READINGS", value_name = "TIME", value_parser = some_time)]
+    keep_readings: Option<Duration>,
+    /// How long figures by the hour are kept [default: for ever]
+    #[arg(long, env = "METERBASE_KEEP_HOURLY", value_name = "TIME", value_parser = some_time)]
+    keep_hourly: Option<Duration>,
+    /// How long figures by the day are kept [default: for ever]
+    #[arg(long, env = "METERBASE_KEEP_DAILY", value_name = "TIME", value_parser = some_time)]
+    keep_daily: Option<Duration>,
+    /// How long figures by the month are kept [default: for ever]
+    #[arg(long, env = "METERBASE_KEEP_MONTHLY", value_name = "TIME", value_parser = some_time)]
+    keep_monthly: Option<Duration>,
+    /// After how long readings and figures are compressed, or never; on the Community edition of TimescaleDB
+    ///
+    /// Compressed chunks (TimescaleDB's columnstore) take a fraction of the space, and late readings still go in.
+    #[arg(long, env = "METERBASE_COLUMNSTORE_AFTER", value_name = "TIME", default_value = "40d", value_parser = columnstore_after)]
+    columnstore_after: ColumnstoreAfter,
+}
+
+/// After how long chunks go to the columnstore; none for never.
+#[derive(Debug, Clone, Copy)]
+struct ColumnstoreAfter(Option<chrono::Duration>);
+
+impl Storage {
+    fn keep(&self) -> Keep {
+        Keep {
+            readings: self.keep_readings,
+            hourly: self.keep_hourly,
+            daily: self.keep_daily,
+            monthly: self.keep_monthly,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Args)]
@@ -94,6 +137,9 @@ const BACKGROUND_CONNECTIONS: u32 = 4;
 
 impl ServeArgs {
     pub async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
+        if let Some(fault) = self.storage.keep().fault(self.late_horizon) {
+            return Err(Failure::Usage(fault));
+        }
         let config = self.config();
         let mut running = None;
         // A signal during the start ends it there; after the start it lets requests finish.
@@ -126,6 +172,8 @@ impl ServeArgs {
             query_timeout: self.pools.query_timeout,
             ingest_timeout: self.pools.ingest_timeout,
             late_horizon: chrono::Duration::from_std(self.late_horizon).unwrap_or(chrono::Duration::MAX),
+            keep: self.storage.keep(),
+            columnstore_after: self.storage.columnstore_after.0,
             refresh_interval: self.refresh_interval,
             verify: (!self.verify_every.is_zero())
                 .then_some(Schedule { every: self.verify_every, sample: self.verify_sample }),
@@ -184,9 +232,34 @@ pub fn some_time(text: &str) -> Result<Duration, String> {
     time(text).and_then(|time| if time.is_zero() { Err("must be more than nothing".to_owned()) } else { Ok(time) })
 }
 
+/// A time that is long enough for the columnstore, or never.
+fn columnstore_after(text: &str) -> Result<ColumnstoreAfter, String> {
+    if text == "never" {
+        return Ok(ColumnstoreAfter(None));
+    }
+    let after = chrono::Duration::from_std(time(text)?).map_err(|_| format!("{text:?} is too long"))?;
+    if after.is_zero() {
+        return Ok(ColumnstoreAfter(None));
+    }
+    if after < columnstore::LEAST_AFTER {
+        return Err(format!("must be at least {}d, or never", columnstore::LEAST_AFTER.num_days()));
+    }
+    Ok(ColumnstoreAfter(Some(after)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_policies_still_refresh_is_not_compressed() {
+        let after = |text| columnstore_after(text).map(|after| after.0.map(|after| after.num_days()));
+        assert_eq!(after("40d"), Ok(Some(40)));
+        assert_eq!(after("168h"), Ok(Some(7)));
+        assert_eq!((after("never"), after("0d")), (Ok(None), Ok(None)));
+        assert_eq!(after("6d"), Err("must be at least 7d, or never".to_owned()));
+        assert!(after("40").is_err());
+    }
 
     #[test]
     fn lengths_of_time_have_units() {

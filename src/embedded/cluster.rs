@@ -204,7 +204,8 @@ pub fn options(sockets: &Path) -> PgConnectOptions {
 const PORT: &str = "5432";
 
 /// Settings of every cluster. Durability settings are PostgreSQL's safe defaults, written out so that no
-/// postgresql.conf can loosen them.
+/// postgresql.conf can loosen them. Compiling a statement over many chunks takes far longer than running it: Meterbase's
+/// own connections know, TimescaleDB's background workers have to be told here.
 const STANDING_SETTINGS: &[(&str, &str)] = &[
     ("listen_addresses", ""),
     ("unix_socket_permissions", "0700"),
@@ -218,6 +219,7 @@ const STANDING_SETTINGS: &[(&str, &str)] = &[
     ("synchronous_commit", "on"),
     ("max_wal_size", "4GB"),
     ("wal_compression", "on"),
+    ("jit", "off"),
     ("timezone", "UTC"),
     ("log_timezone", "UTC"),
 ];

@@ -48,6 +48,8 @@ codes! {
         "The kind of the metric makes the statistic meaningless: the sum of a gauge's levels, the average of a register's running total. Ask for another one, or leave `stats` out.";
     TooManyPoints = "too_many_points", UNPROCESSABLE_ENTITY, "The answer would be too large",
         "Metrics, series and buckets multiply to more points than one answer holds. Narrow the range, take a larger bucket, or ask for fewer metrics or a smaller scope.";
+    NotKept = "not_kept", UNPROCESSABLE_ENTITY, "What is asked for is no longer kept",
+        "Readings, or figures by the hour, day or month, are kept for the times that the server was started with (`--keep-readings` and its like). What is older was dropped. Ask for a later range, or for a larger bucket: what is made from something is kept at least as long.";
     Unauthorized = "unauthorized", UNAUTHORIZED, "An API key is needed",
         "Send `Authorization: Bearer <api key>`. The key is missing, malformed, unknown, expired or revoked. Make one with `meterbase keys create`.";
     Forbidden = "forbidden", FORBIDDEN, "The key's scope does not allow this",
@@ -77,7 +79,7 @@ codes! {
     NotUnderReview = "not_under_review", CONFLICT, "The reading is not under review",
         "Other readings showed meanwhile that nothing is wrong with it, or it only repeats the one before, which the decision is about. There is nothing to decide.";
     ReadingsDropped = "readings_dropped", CONFLICT, "The readings are not kept any more",
-        "Readings of that time were dropped because they are older than readings are kept. What they added to usage stays as it is.";
+        "Readings of that time were dropped because they are older than readings are kept (`--keep-readings`). What they added to usage stays as it is, so nothing was changed. A change can be dated to when readings are kept.";
     Conflict = "conflict", CONFLICT, "Another change came first",
         "Somebody else changed the same thing at the same time. Send the request again.";
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "The body is too large",
@@ -229,6 +231,9 @@ fn from_constraint(constraint: Option<&str>) -> Option<Problem> {
         "assignment_customer_fkey" => (Code::CustomerInUse, "the customer has or had devices"),
         "assignment_group_fkey" => (Code::GroupInUse, "the group has or had devices"),
         "metric_fixed_once_used" => (Code::MetricInUse, "kind and scale of a metric with readings are fixed"),
+        "reading_kept" => {
+            (Code::ReadingsDropped, "readings of that time are no longer kept, and their figures stay as they are")
+        }
         "time_zone_name_known" => return Some(Problem::field("/time_zone", "not a time zone that the database knows")),
         _ => return None,
     };

@@ -12,6 +12,7 @@ use crate::core::entity::{BadKey, Key, Ref};
 use crate::core::reading::field::{bad_value, quote};
 use crate::core::reading::register::{self, Rule};
 use crate::core::reading::{Code, Item, Reason};
+use crate::rollup::retention;
 
 /// What the registry knows of the entities that a batch names.
 pub struct Known {
@@ -19,6 +20,8 @@ pub struct Known {
     pub devices: HashMap<Ref, i32>,
     /// By device; those that overlap the batch's time.
     pub assignments: HashMap<i32, Vec<Assignment>>,
+    /// Readings before it are no longer kept; none where all are.
+    pub kept_from: Option<DateTime<Utc>>,
 }
 
 /// A device's owner in a time in which the owner's billing time zone is the same.
@@ -67,7 +70,8 @@ impl Known {
             Some((first, last)) => assignments(db, devices.values().copied().collect(), first, last).await?,
             None => HashMap::new(),
         };
-        Ok(Self { metrics, devices, assignments })
+        let kept_from = retention::kept_from(db, "reading").await?;
+        Ok(Self { metrics, devices, assignments, kept_from })
     }
 }
 

@@ -65,6 +65,11 @@ pub async fn resolve<'a>(db: &mut PgConnection, provider_id: i32, items: &'a [It
 
 impl Known {
     fn row<'a>(&self, index: usize, raw: &'a RawReading) -> Result<Row<'a>, Verdict> {
+        if let Some(kept_from) = self.kept_from.filter(|kept_from| raw.at < *kept_from) {
+            let since = kept_from.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
+            let detail = format!("readings before {since} are no longer kept, and their figures stay as they are");
+            return Err(Verdict::Rejected(Reason::new(Code::BeyondRetention, detail)));
+        }
         let quarantined = |code, detail| Verdict::Quarantined(Reason { code, detail });
         let device_id = self.devices.get(&raw.device);
         let metric = self.metrics.get(&raw.metric);

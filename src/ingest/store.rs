@@ -38,12 +38,14 @@ pub async fn store(pool: &PgPool, provider_id: i32, items: &[Item]) -> problem::
     }
 }
 
-/// Whether the database gave the batch up for another one: serialization_failure, deadlock_detected, or a reading that
-/// was there when this batch came and had gone when it looked.
+/// Whether the database gave the batch up for another one: serialization_failure, deadlock_detected, a reading that was
+/// there when this batch came and had gone when it looked, or retention that moved on meanwhile.
 fn was_undone(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::RowNotFound => true,
-        sqlx::Error::Database(db) => matches!(db.code().as_deref(), Some("40001" | "40P01")),
+        sqlx::Error::Database(db) => {
+            db.constraint() == Some("reading_kept") || matches!(db.code().as_deref(), Some("40001" | "40P01"))
+        }
         _ => false,
     }
 }

@@ -6,6 +6,7 @@ pub mod customers;
 pub mod device_batch;
 pub mod device_set;
 pub mod devices;
+pub mod fixed;
 pub mod groups;
 pub mod lookup;
 pub mod metrics;

@@ -16,7 +16,7 @@ use crate::http::extract::{Body, NoParameters, PathRef, Query};
 use crate::http::page::Page;
 use crate::http::problem::{Code, Problem, ProblemBody, Result};
 use crate::registry::ownership::{self, Assignment, Move};
-use crate::registry::{devices, lock_stamping, moment};
+use crate::registry::{devices, fixed, lock_stamping, moment};
 
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(post)).routes(routes!(assignments))
@@ -61,7 +61,7 @@ pub struct MoveAnswer {
     request_body = PostMove,
     responses(
         (status = 200, description = "Moved", body = MoveAnswer),
-        (status = 409, description = "`device_retired`: put it into service first. `group_of_another_customer`: the group is not one of this customer",
+        (status = 409, description = "`device_retired`: put it into service first. `group_of_another_customer`: the group is not one of this customer. `readings_dropped`: `at` is before the time that readings are kept of, and the device had some then",
             body = ProblemBody, content_type = "application/problem+json")))]
 async fn post(
     State(app): State<App>,
@@ -83,6 +83,7 @@ async fn post(
     let a_move = Move { device_id: device.device_id, key: &device.key, owner };
     let moved = ownership::apply(&mut db, &tenant, at, &[a_move]).await?;
     if !moved.devices.is_empty() {
+        fixed::refuse_for_devices(&mut db, at, &moved.devices).await?;
         sqlx::query(include_str!("../../sql/registry/moves/touch.sql")).bind(&moved.devices).execute(&mut *db).await?;
     }
     let history = ownership::history(&mut db, &[device.device_id]).await?;

@@ -109,7 +109,6 @@ pub async fn apply(
         .bind(at)
         .execute(&mut *db)
         .await?;
-    sqlx::query(include_str!("../../sql/registry/moves/lift_decompression_limit.sql")).execute(&mut *db).await?;
     let reattributed = sqlx::query(include_str!("../../sql/registry/moves/reattribute.sql"))
         .bind(&devices)
         .bind(&customers)

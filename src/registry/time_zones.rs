@@ -14,8 +14,8 @@ use crate::core::entity::Ref;
 use crate::core::instant;
 use crate::http::access::{Reader, Writer};
 use crate::http::extract::{Body, NoParameters, PathRef, Query};
-use crate::http::problem::{Problem, Result};
-use crate::registry::{audit, calendars, check_time_zone, lock_stamping};
+use crate::http::problem::{Problem, ProblemBody, Result};
+use crate::registry::{audit, calendars, check_time_zone, fixed, lock_stamping};
 
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(get, post))
@@ -87,7 +87,10 @@ pub struct TimeZoneAnswer {
 #[utoipa::path(post, path = "/v1/customers/{key}/time-zone", operation_id = "change_time_zone", tag = "Registry",
     params(("key" = String, Path, description = "Key or id of the customer", example = "acme")),
     request_body = PostTimeZone,
-    responses((status = 200, description = "Changed", body = TimeZoneAnswer)))]
+    responses(
+        (status = 200, description = "Changed", body = TimeZoneAnswer),
+        (status = 409, description = "`readings_dropped`: `from` is before the time that readings are kept of, and there were some then",
+            body = ProblemBody, content_type = "application/problem+json")))]
 async fn post(
     State(app): State<App>,
     Writer(tenant): Writer,
@@ -175,7 +178,7 @@ async fn time_zones(db: &mut PgConnection, customer_id: i32, key: &str) -> sqlx:
 /// from the start of a day on; tells how many changed.
 async fn restamp(db: &mut PgConnection, customer_id: i32, from: NaiveDate) -> Result<u64> {
     let since = calendars::of(db, customer_id).await?.start_of(from);
-    sqlx::query(include_str!("../../sql/registry/moves/lift_decompression_limit.sql")).execute(&mut *db).await?;
+    fixed::refuse_for_customer(db, since, customer_id).await?;
     sqlx::query(include_str!("../../sql/registry/time_zones/allow_time.sql")).execute(&mut *db).await?;
     let restamped = sqlx::query(include_str!("../../sql/registry/time_zones/restamp.sql"))
         .bind(customer_id)

@@ -18,6 +18,12 @@ pub enum ApplyError {
          older figures would be lost"
     )]
     ReadingsGone { rollup: String, figures: String, readings: String },
+    #[error(
+        "readings are in the columnstore, which the Apache edition cannot read: on the Community edition, start a server with \
+         --columnstore-after never, decompress the chunks (SELECT decompress_chunk(c, true) FROM show_chunks('reading') c) \
+         and start it once more; then change the edition"
+    )]
+    Columnstore,
     #[error(transparent)]
     Sql(#[from] sqlx::Error),
 }
@@ -33,6 +39,9 @@ pub async fn apply(db: &mut PgConnection, edition: Edition) -> Result<(), ApplyE
     let name = edition.to_string().to_lowercase();
     if found.as_ref().is_some_and(|(e, f)| *e == name && *f == fingerprint) {
         return Ok(());
+    }
+    if edition == Edition::Apache && has_columnstore(db).await? {
+        return Err(ApplyError::Columnstore);
     }
     let mut transaction = db.begin().await?;
     // No reading may come between the old triggers and the queue, or none would note it.
@@ -56,7 +65,7 @@ pub async fn apply(db: &mut PgConnection, edition: Edition) -> Result<(), ApplyE
 
 /// Rollups outlive their readings where old readings are dropped; then they cannot be made anew without losing figures.
 async fn refuse_to_lose(db: &mut PgConnection) -> Result<(), ApplyError> {
-    for rollup in ROLLUPS.iter().filter(|rollup| rollup.subject == "channel" && rollup.period == Period::Hour) {
+    for rollup in ROLLUPS.iter().filter(|rollup| rollup.subject == "channel") {
         let sql = include_str!("../../sql/rollups/lost.sql").replace("{name}", &rollup.name);
         let lost: Option<(String, String)> = sqlx::query_as(AssertSqlSafe(sql)).fetch_optional(&mut *db).await?;
         if let Some((figures, readings)) = lost {
@@ -64,6 +73,16 @@ async fn refuse_to_lose(db: &mut PgConnection) -> Result<(), ApplyError> {
         }
     }
     Ok(())
+}
+
+async fn has_columnstore(db: &mut PgConnection) -> sqlx::Result<bool> {
+    let enabled: Option<bool> = sqlx::query_scalar(
+        "SELECT compression_enabled FROM timescaledb_information.hypertables
+         WHERE hypertable_schema = 'public' AND hypertable_name = 'reading'",
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(enabled.unwrap_or(false))
 }
 
 /// Drops the rollups of whichever edition made them. Views of this project on them are made again after this.
@@ -88,13 +107,22 @@ fn statements(edition: Edition) -> Vec<String> {
         Edition::Apache => "channel",
         Edition::Community => "hour",
     };
-    let triggers = include_str!("../../sql/rollups/triggers.sql").replace("{detail}", detail);
+    // Where there is a columnstore, a trigger has no transition table of deleted rows.
+    let deleted = match edition {
+        Edition::Apache => {
+            "REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION reading_changed('channel')"
+        }
+        Edition::Community => "FOR EACH ROW EXECUTE FUNCTION reading_row_deleted()",
+    };
+    let triggers =
+        include_str!("../../sql/rollups/triggers.sql").replace("{detail}", detail).replace("{deleted}", deleted);
     let rollups = ROLLUPS.iter().enumerate().map(|(index, rollup)| match edition {
         Edition::Apache => hypertable(rollup),
         Edition::Community => continuous_aggregate(rollup, index),
     });
     let rest = ROLLUPS.iter().map(|rollup| indexes(rollup, edition) + &comments(rollup, edition));
-    rollups.chain(rest).chain([triggers]).collect()
+    let guards = (edition == Edition::Community).then(|| include_str!("../../sql/rollups/keep_figures.sql").to_owned());
+    rollups.chain(rest).chain([triggers]).chain(guards).collect()
 }
 
 fn hypertable(rollup: &Rollup) -> String {
@@ -104,15 +132,17 @@ fn hypertable(rollup: &Rollup) -> String {
 
 /// `index` spreads the policies over minutes, sources first, so that they do not wait for each other.
 fn continuous_aggregate(rollup: &Rollup, index: usize) -> String {
-    let schedule = match rollup.period {
-        Period::Hour => "30 minutes",
-        Period::Day => "3 hours",
-        Period::Month => "12 hours",
+    // A policy reaches back a little only: it must stay clear of the columnstore, and of what is no longer kept, whose
+    // figures it would erase. What it does not reach is the leader's: late data, and gaps after a long standstill.
+    let (schedule, reach) = match rollup.period {
+        Period::Hour => ("30 minutes", "3 days"),
+        Period::Day => ("3 hours", "7 days"),
+        Period::Month => ("12 hours", "4 months"),
     };
-    // A policy reaches back to the beginning, so that it can leave no gap. Dropping old readings invalidates what was
-    // made from them, so a policy on readings would then erase those figures: the leader does its work instead.
-    let policy = if rollup.source == "reading" { "" } else { include_str!("../../sql/rollups/policy.sql") };
-    named(&[include_str!("../../sql/rollups/continuous_aggregate.sql"), policy].concat(), rollup)
+    let templates =
+        [include_str!("../../sql/rollups/continuous_aggregate.sql"), include_str!("../../sql/rollups/policy.sql")];
+    named(&templates.concat(), rollup)
+        .replace("{reach}", reach)
         .replace("{select}", &rollup.select("", ""))
         .replace("{width}", rollup.period.width())
         .replace("{schedule}", schedule)

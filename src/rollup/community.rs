@@ -1,9 +1,10 @@
 //! The refresher of the Community edition: refreshes the buckets of continuous aggregates that changes lie in.
 //!
 //! Policies materialise a bucket some time after it has ended ([`advance`] does that for the one aggregate over
-//! readings); until then the aggregate computes it from its source when asked. What is left to do here is data that comes late, into buckets that are materialised already, which no
-//! policy would look at for hours. For each aggregate, in the order of their levels, every bucket with a pending change
-//! is refreshed unless it lies at or above both
+//! readings, and for others whose policies do not run); until then the aggregate computes it from its source when asked.
+//! What is left to do here is data that comes late, into buckets that are materialised already, which no policy would
+//! look at for hours, or never. For each aggregate, in the order of their levels, every bucket with a pending change is
+//! refreshed unless it lies at or above both
 //!
 //! - the aggregate's watermark, above which it computes from its source what it is asked, and
 //! - the invalidation threshold of its source. Every refresh, a policy's too, moves the threshold above all that it is
@@ -21,15 +22,21 @@
 //! A refresh above the watermark starts at the watermark, for the watermark moves to its end, and what lay between
 //! would be neither materialised nor computed when asked.
 //!
+//! A policy looks back a few buckets. As long as a refresher runs, aggregates are never further behind than that; after
+//! a standstill [`close_gaps`] makes what a policy may have passed over.
+//!
+//! Nothing is refreshed from what is no longer kept: that would erase the figures made from it.
+//!
 //! `refresh_continuous_aggregate` runs transactions of its own. The changes are deleted after all refreshes they need
 //! have committed; broken off before that, they are followed again.
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Days, Months, Utc};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::definition::{Period, ROLLUPS, Rollup};
+use super::retention;
 use super::window::{Materialized, Window, windows};
 
 /// Most hours with changes that are followed at once.
@@ -92,12 +99,16 @@ async fn keep_ahead(db: &mut PgConnection, dialect: Dialect) -> sqlx::Result<u64
     Ok(refreshed)
 }
 
-/// Materialises what has become due of the aggregates over readings, which have no policy: from the watermark on, never
-/// below it, so that figures of readings that were dropped since stay.
-pub async fn advance(db: &mut PgConnection) -> sqlx::Result<()> {
-    for rollup in over_readings() {
+/// Materialises what has become due: of the aggregates over readings, so that refreshes above them are quick; of `all`
+/// where their policies did not, well before those would no longer look back so far.
+pub async fn advance(db: &mut PgConnection, all: bool) -> sqlx::Result<()> {
+    for rollup in ROLLUPS.iter().filter(|rollup| all || rollup.source == "reading") {
         let found = materialized(db, rollup).await?;
-        if found.is_behind() {
+        let behind = match rollup.source.as_str() {
+            "reading" => found.is_behind(),
+            _ => !found.is_materialized_to(patience(rollup.period, found.due)),
+        };
+        if behind {
             let window = Window { from: found.watermark, to: found.due };
             let dialect = dialect(db).await?;
             refresh(db, rollup, &window, dialect, false).await?;
@@ -106,14 +117,58 @@ pub async fn advance(db: &mut PgConnection) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Whether [`advance`] has something to do.
+/// How far an aggregate is materialised at least while its policy runs.
+fn patience(period: Period, due: DateTime<Utc>) -> DateTime<Utc> {
+    match period {
+        Period::Hour => due - Days::new(1),
+        Period::Day => due - Days::new(3),
+        Period::Month => due - Months::new(1),
+    }
+}
+
+/// How far a policy looks back, and a bucket more.
+fn reach(period: Period, at: DateTime<Utc>) -> DateTime<Utc> {
+    match period {
+        Period::Hour => at - Days::new(4),
+        Period::Day => at - Days::new(8),
+        Period::Month => at - Months::new(5),
+    }
+}
+
+/// Whether [`advance`] has something to do: the aggregates over readings are the first to tell.
 pub async fn behind(db: &mut PgConnection) -> sqlx::Result<bool> {
     for rollup in over_readings() {
-        if materialized(db, rollup).await?.is_behind() {
+        let found = materialized(db, rollup).await?;
+        if found.is_behind() {
             return Ok(true);
         }
     }
     Ok(false)
+}
+
+/// Makes what lies below the watermarks since a little before `away`, when a refresher was last done: policies that ran
+/// since then may have moved the watermarks over buckets that they did not look at.
+pub async fn close_gaps(db: &mut PgConnection, away: DateTime<Utc>) -> sqlx::Result<()> {
+    let dialect = dialect(db).await?;
+    for rollup in ROLLUPS.iter() {
+        let found = materialized(db, rollup).await?;
+        let from = rollup.period.floor(reach(rollup.period, away));
+        if let Some(to) = found.watermark.filter(|watermark| *watermark > from) {
+            tracing::info!(rollup = rollup.name, %from, %to, "refreshing what was materialised during a standstill");
+            refresh(db, rollup, &Window { from: Some(from), to }, dialect, true).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Materialises everything before `until`, which is long due.
+pub async fn materialize_to(db: &mut PgConnection, rollup: &Rollup, until: DateTime<Utc>) -> sqlx::Result<()> {
+    let found = materialized(db, rollup).await?;
+    if !found.is_materialized_to(until) {
+        let dialect = dialect(db).await?;
+        refresh(db, rollup, &Window { from: found.watermark, to: found.due }, dialect, false).await?;
+    }
+    Ok(())
 }
 
 fn over_readings() -> impl Iterator<Item = &'static Rollup> {
@@ -153,7 +208,8 @@ pub async fn refresh(
     dialect: Dialect,
     force: bool,
 ) -> sqlx::Result<()> {
-    let sql = call(rollup, window, dialect, force);
+    let Some(window) = kept(window, retention::recomputed_from(db, &rollup.source).await?) else { return Ok(()) };
+    let sql = call(rollup, &window, dialect, force);
     let mut wait = FIRST_WAIT;
     for _ in 1..TRIES {
         match sqlx::raw_sql(AssertSqlSafe(sql.as_str())).execute(&mut *db).await {
@@ -168,11 +224,21 @@ pub async fn refresh(
     sqlx::raw_sql(AssertSqlSafe(sql.as_str())).execute(db).await.map(drop)
 }
 
+/// The part of a window that can be made from what is kept.
+fn kept(window: &Window, since: Option<DateTime<Utc>>) -> Option<Window> {
+    let from = window.from.max(since);
+    from.is_none_or(|from| from < window.to).then_some(Window { from, to: window.to })
+}
+
 /// Whether another transaction is the reason, so that trying again can help.
 fn in_the_way(error: &sqlx::Error) -> bool {
     let Some(error) = error.as_database_error() else { return false };
-    // lock_not_available, object_in_use, deadlock_detected, serialization_failure
+    // lock_not_available (which another refresh of the same buckets is since 2.26), object_in_use, deadlock_detected,
+    // serialization_failure; where both moved the invalidation threshold there is no code of its own.
     matches!(error.code().as_deref(), Some("55P03" | "55006" | "40P01" | "40001"))
+        || ["unable to lock invalidation threshold", "concurrently updated", "concurrently deleted"]
+            .iter()
+            .any(|text| error.message().contains(text))
 }
 
 fn call(rollup: &Rollup, window: &Window, dialect: Dialect, force: bool) -> String {
@@ -200,6 +266,19 @@ mod tests {
 
     fn at(text: &str) -> DateTime<Utc> {
         text.parse().expect("a time")
+    }
+
+    #[test]
+    fn what_is_no_longer_kept_is_not_refreshed() {
+        let window = |from: Option<&str>, to: &str| Window { from: from.map(at), to: at(to) };
+        let since = Some(at("2026-02-01T00:00:00Z"));
+        let whole = window(Some("2026-01-01T00:00:00Z"), "2026-04-01T00:00:00Z");
+        assert_eq!(kept(&whole, None), Some(whole));
+        assert_eq!(kept(&whole, since), Some(window(Some("2026-02-01T00:00:00Z"), "2026-04-01T00:00:00Z")));
+        let open = window(None, "2026-02-01T01:00:00Z");
+        assert_eq!(kept(&open, None), Some(open));
+        assert_eq!(kept(&open, since), Some(window(Some("2026-02-01T00:00:00Z"), "2026-02-01T01:00:00Z")));
+        assert_eq!(kept(&window(None, "2026-02-01T00:00:00Z"), since), None);
     }
 
     #[test]

@@ -3,15 +3,20 @@
 
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 use tokio_util::sync::CancellationToken;
 
+use super::retention::{self, Keep};
 use super::{apache, community};
 use crate::database::Edition;
 
 /// Key of the advisory lock: "rollups" in ASCII.
 pub const LOCK: i64 = 0x0072_6f6c_6c75_7073;
+
+/// How often what is older than it is kept is looked for.
+const RETENTION_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// Longest wait between tries while the database cannot be reached.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -49,17 +54,41 @@ async fn batch(db: &mut PgConnection, edition: Edition, newest: bool) -> sqlx::R
     }
 }
 
-/// Keeps the rollups up to date until `shutdown`: looks for pending changes `every` so often. Work that is under way
-/// then is broken off; it is not lost, for its changes stay pending.
-pub async fn run(options: PgConnectOptions, edition: Edition, every: Duration, shutdown: CancellationToken) {
-    shutdown.run_until_cancelled(run_always(options.application_name("meterbase rollups"), edition, every)).await;
+/// Follows all pending changes, then drops what is older than it is kept, after whoever else refreshes. Not in a
+/// transaction.
+pub async fn retain(db: &mut PgConnection, edition: Edition, keep: &Keep) -> sqlx::Result<()> {
+    lock(db).await?;
+    let done = match follow(db, edition).await {
+        Ok(()) => retention::enforce(db, edition, keep).await,
+        failed => failed,
+    };
+    unlock(db).await?;
+    done
 }
 
-async fn run_always(options: PgConnectOptions, edition: Edition, every: Duration) {
+/// Keeps the rollups up to date until `shutdown`: looks for pending changes `every` so often, and for what is older than
+/// it is kept once an hour. Work that is under way then is broken off; it is not lost, for its changes stay pending.
+pub async fn run(
+    options: PgConnectOptions,
+    edition: Edition,
+    keep: Keep,
+    every: Duration,
+    shutdown: CancellationToken,
+) {
+    let options = options.application_name("meterbase rollups");
+    shutdown.run_until_cancelled(run_always(options, edition, keep, every)).await;
+}
+
+async fn run_always(options: PgConnectOptions, edition: Edition, keep: Keep, every: Duration) {
     let mut connection = None;
     let mut pause = every;
+    let mut retained: Option<Instant> = None;
     loop {
-        match round(&mut connection, &options, edition).await {
+        let retention_due = retained.is_none_or(|last| last.elapsed() >= RETENTION_INTERVAL);
+        if retention_due {
+            retained = Some(Instant::now());
+        }
+        match round(&mut connection, &options, edition, retention_due.then_some(&keep)).await {
             Ok(()) => pause = every,
             Err(error) => {
                 // The connection may be what is broken, and it may hold the lock: a new one starts clean.
@@ -76,6 +105,7 @@ async fn round(
     connection: &mut Option<PgConnection>,
     options: &PgConnectOptions,
     edition: Edition,
+    retention: Option<&Keep>,
 ) -> sqlx::Result<()> {
     let db = match connection {
         Some(db) => db,
@@ -87,20 +117,40 @@ async fn round(
     .fetch_one(&mut *db)
     .await?;
     metrics::gauge!("meterbase_rollup_lag_seconds").set(lag.unwrap_or(0.0));
-    if lag.is_none() && !(edition == Edition::Community && community::behind(db).await?) {
+    if lag.is_none() && retention.is_none() && !(edition == Edition::Community && community::behind(db).await?) {
         return Ok(());
     }
     let leading: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(LOCK).fetch_one(&mut *db).await?;
     if leading {
         follow(db, edition).await?;
+        if let Some(keep) = retention {
+            drop_old(db, edition, keep).await?;
+        }
         unlock(db).await?;
     }
     Ok(())
 }
 
+/// What is in use just now is dropped the next time.
+async fn drop_old(db: &mut PgConnection, edition: Edition, keep: &Keep) -> sqlx::Result<()> {
+    match retention::enforce(db, edition, keep).await {
+        Err(error) if error.as_database_error().and_then(|e| e.code()).as_deref() == Some("55P03") => {
+            tracing::info!(%error, "what is older than it is kept is in use; it is dropped later");
+            Ok(())
+        }
+        done => done,
+    }
+}
+
 /// Batches until nothing is pending. The newest and the oldest changes take turns, so that neither a long backfill
 /// holds up today's figures nor a steady stream of new readings the late ones.
-async fn follow(db: &mut PgConnection, edition: Edition) -> sqlx::Result<()> {
+pub(super) async fn follow(db: &mut PgConnection, edition: Edition) -> sqlx::Result<()> {
+    retention::notice(db, edition).await?;
+    let (followed_at, an_hour_ago, a_day_ago): (Option<DateTime<Utc>>, bool, bool) =
+        sqlx::query_as(include_str!("../../sql/rollups/away_since.sql")).fetch_one(&mut *db).await?;
+    if let Some(followed_at) = followed_at.filter(|_| edition == Edition::Community && a_day_ago) {
+        community::close_gaps(db, followed_at).await?;
+    }
     let mut newest = true;
     loop {
         let started = Instant::now();
@@ -111,8 +161,11 @@ async fn follow(db: &mut PgConnection, edition: Edition) -> sqlx::Result<()> {
         tracing::debug!(changed, ?took, "rollups followed a batch of changes");
         newest = !newest;
     }
-    match edition {
-        Edition::Apache => Ok(()),
-        Edition::Community => community::advance(db).await,
+    if edition == Edition::Community {
+        community::advance(db, an_hour_ago).await?;
     }
+    if an_hour_ago {
+        sqlx::query(include_str!("../../sql/rollups/followed.sql")).execute(db).await?;
+    }
+    Ok(())
 }

@@ -4,6 +4,7 @@
 //! - [`apply`]: makes the rollups of an edition
 //! - `leader`: follows what changed, one server at a time
 //! - `community`, `window`: continuous aggregates, refreshed where late data touched them
+//! - [`columnstore`]: when chunks are converted, on the Community edition
 //! - `apache`: hypertables of the same names and columns, recomputed where readings changed
 //! - `freshness`: up to when the figures are complete
 //! - [`rebuild`]: recomputes all of some days, for figures that were damaged
@@ -15,6 +16,7 @@
 
 mod apache;
 mod apply;
+pub mod columnstore;
 mod community;
 pub mod definition;
 mod freshness;
@@ -27,5 +29,5 @@ mod window;
 
 pub use apply::{ApplyError, apply};
 pub use freshness::{fresh_through, horizon};
-pub use leader::{refresh, run, step};
+pub use leader::{refresh, retain, run, step};
 pub use rebuild::queue;

@@ -24,9 +24,13 @@ pub struct Materialized {
 
 impl Materialized {
     /// Whether some of what is due has not been materialised. Where there was nothing to materialise, the threshold tells
-    /// that it was tried.
+    /// that it was tried, if this is the only aggregate over its source.
     pub fn is_behind(&self) -> bool {
         self.watermark.max(self.threshold).is_none_or(|tried| tried < self.due)
+    }
+
+    pub fn is_materialized_to(&self, instant: DateTime<Utc>) -> bool {
+        self.watermark.is_some_and(|watermark| watermark >= instant)
     }
 }
 

@@ -16,11 +16,11 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{self, App};
-use crate::database::{self, Database, Found, Unusable};
+use crate::database::{self, Database, Edition, Found, Unusable};
 use crate::limits::{Guards, Limits};
 use crate::migrate::{self, MigrateError};
 use crate::observe;
-use crate::rollup;
+use crate::rollup::{self, columnstore, retention::Keep};
 use crate::server::connections::Acceptor;
 use crate::verify::{self, schedule::Schedule};
 
@@ -45,6 +45,10 @@ pub struct ServeConfig {
     pub ingest_timeout: Duration,
     /// How long after a period's end its figures may still be awaited.
     pub late_horizon: chrono::Duration,
+    /// How long readings and rollups are kept.
+    pub keep: Keep,
+    /// After how long chunks go to the columnstore of the Community edition; none for never.
+    pub columnstore_after: Option<chrono::Duration>,
     /// How often the rollups are brought up to what has changed.
     pub refresh_interval: Duration,
     /// How often a sample of the figures is verified; none for never.
@@ -64,6 +68,8 @@ impl Default for ServeConfig {
             query_timeout: app::QUERY_TIMEOUT,
             ingest_timeout: app::INGEST_TIMEOUT,
             late_horizon: chrono::Duration::days(30),
+            keep: Keep::default(),
+            columnstore_after: Some(columnstore::DEFAULT_AFTER),
             refresh_interval: Duration::from_secs(2),
             verify: None,
             drain_timeout: Duration::from_secs(20),
@@ -130,6 +136,9 @@ impl Server {
         let mut db = database.connect().await?;
         let found = database::check(&mut db).await?;
         migrate::run(&mut db, found.edition).await?;
+        if found.edition == Edition::Community {
+            columnstore::apply(&mut db, config.columnstore_after).await.map_err(Unusable::Sql)?;
+        }
         drop(db);
 
         let metrics = observe::start_metrics()?;
@@ -144,7 +153,9 @@ impl Server {
                 metrics.run_upkeep();
             }
         }));
-        background.spawn(rollup::run(database.options.clone(), found.edition, config.refresh_interval, stop.clone()));
+        let refresher =
+            rollup::run(database.options.clone(), found.edition, config.keep, config.refresh_interval, stop.clone());
+        background.spawn(refresher);
         if let Some(schedule) = config.verify {
             background.spawn(verify::schedule::run(database.options.clone(), schedule, stop.clone()));
         }

@@ -7,13 +7,11 @@
 //! - `readings`: stamps and increments
 //! - [`difference`]: what is told
 //! - [`schedule`]: runs inside the server
-//! - `kept`: from when on there is what to compare with
 //!
 //! A change that the rollups have yet to follow is no difference: in the snapshot of each part the log of changes says
 //! which rows these are.
 
 pub mod difference;
-mod kept;
 mod plan;
 mod readings;
 mod rollups;

@@ -5,8 +5,8 @@ use chrono::{DateTime, Days, Months, Utc};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::difference::Check;
-use super::kept::Kept;
 use super::run::Run;
+use crate::rollup::retention::Kept;
 
 /// Whose figures. A row is found by its bucket, its billing day and up to three keys.
 pub struct Subject {

@@ -10,11 +10,11 @@ use sqlx::query::{Query, QueryAs};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres};
 
 use super::difference::{Check, Difference, Found};
-use super::kept::Kept;
 use super::plan::{self, Part};
 use super::sample::Sample;
 use super::scope::Scope;
 use super::{readings, rollups};
+use crate::rollup::retention::Kept;
 
 /// What to compare.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

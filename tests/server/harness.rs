@@ -13,6 +13,7 @@ use meterbase::embedded::cluster::{Cluster, Running};
 use meterbase::embedded::install;
 use meterbase::keys::{self, Scope};
 use meterbase::limits::{Guards, Limits};
+use meterbase::rollup::columnstore;
 use meterbase::{migrate, observe};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -140,6 +141,9 @@ impl TestApp {
         let found = database::check(&mut db).await.expect("a usable database");
         assert_eq!(found.edition, edition);
         migrate::run(&mut db, edition).await.expect("the schema");
+        if edition == Edition::Community {
+            columnstore::apply(&mut db, Some(columnstore::DEFAULT_AFTER)).await.expect("a columnstore");
+        }
         let admin = keys::create(&mut db, Scope::Admin, None, None, None).await.expect("a key").reveal();
         let app = App {
             query: database::pool(&options, "query", 4, app::QUERY_TIMEOUT),

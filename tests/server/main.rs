@@ -50,8 +50,8 @@ mod zone_changes;
 use std::process::ExitCode;
 
 use rollups::{
-    catalog as rollups_catalog, freshness as rollups_freshness, plans as rollups_plans,
-    refreshing as rollups_refreshing,
+    catalog as rollups_catalog, columnstore as rollups_columnstore, freshness as rollups_freshness,
+    plans as rollups_plans, refreshing as rollups_refreshing, retention as rollups_retention,
 };
 use verify::{damage as verify_damage, operation as verify_operation, readings as verify_readings};
 
@@ -254,6 +254,20 @@ fn main() -> ExitCode {
         harness::topic!(rollups_plans::{
             a_question_reads_only_the_chunks_of_its_range_and_the_rows_of_its_scope,
             raw_readings_and_the_ones_beside_a_reading_are_looked_up_in_their_chunks,
+        }),
+        harness::topic!(rollups_columnstore::{
+            compressed_readings_change_like_others_and_their_figures_follow,
+            truncated_readings_leave_no_figures,
+            the_columnstore_s_time_can_be_changed,
+            what_policies_passed_over_during_a_standstill_is_made,
+        }),
+        harness::topic!(rollups_retention::{
+            dropping_readings_older_than_forty_days_changes_no_figure,
+            chunks_dropped_by_hand_change_no_figure,
+            what_is_no_longer_kept_cannot_change,
+            figures_that_cannot_follow_keep_their_owner_and_day,
+            retention_broken_off_anywhere_is_taken_up_again,
+            each_level_is_kept_for_its_own_time,
         }),
         harness::topic!(rollups_catalog::{
             rollups_are_what_the_edition_offers,

@@ -29,6 +29,10 @@ CROSS JOIN LATERAL (
           AND r.customer_id = a.customer_id
           AND r.ts >= coalesce(lower(a.during), '-infinity')
           AND r.ts < coalesce(next.begins, 'infinity')
+        UNION ALL
+        -- Where readings are no longer kept, their figures are.
+        SELECT FROM kept_from k
+        WHERE k.relation = 'reading' AND coalesce(lower(a.during), '-infinity') < k.since AND ch.first_ts < k.since
         LIMIT 1) AS first_found
     WHERE a.customer_id = c.customer_id
     LIMIT 1) AS billed

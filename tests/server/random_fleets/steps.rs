@@ -2,7 +2,7 @@
 
 use chrono::{TimeDelta, Utc};
 use meterbase::database::Edition;
-use meterbase::rollup;
+use meterbase::rollup::{self, retention::Keep};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, PgConnection};
 use tokio::task::JoinHandle;
@@ -25,7 +25,7 @@ impl Background {
     pub fn start(app: &TestApp) -> Self {
         let stop = CancellationToken::new();
         let every = std::time::Duration::from_millis(10);
-        let task = tokio::spawn(rollup::run(app.options.clone(), app.edition, every, stop.clone()));
+        let task = tokio::spawn(rollup::run(app.options.clone(), app.edition, Keep::default(), every, stop.clone()));
         Self { stop, task }
     }
 

@@ -2,7 +2,7 @@
 
 use meterbase::database::Edition;
 use meterbase::migrate;
-use meterbase::rollup::{self, definition::ROLLUPS};
+use meterbase::rollup::{self, columnstore, definition::ROLLUPS};
 use sqlx::PgConnection;
 
 use super::{fleet, insert_everywhere, naive, refreshing};
@@ -63,6 +63,11 @@ pub async fn a_database_can_change_its_edition(app: TestApp) {
     let mut db = fleet(&app).await;
     insert_everywhere(&mut db, 50).await;
     app.settle().await;
+    let refused = rollup::apply(&mut db, Edition::Apache).await.expect_err("a refusal").to_string();
+    assert!(refused.contains("--columnstore-after never"), "{refused}");
+    columnstore::apply(&mut db, None).await.expect("no policies");
+    sqlx::query("SELECT decompress_chunk(c, true) FROM show_chunks('reading') AS c").execute(&mut db).await.unwrap();
+    columnstore::apply(&mut db, None).await.expect("no columnstore");
     for edition in [Edition::Apache, Edition::Community] {
         rollup::apply(&mut db, edition).await.expect("the rollups of the other edition");
         insert_everywhere(&mut db, 10).await;

@@ -1,10 +1,12 @@
 //! Rollups: whatever happens to readings, the figures are those of a naive recomputation.
 
 pub mod catalog;
+pub mod columnstore;
 pub mod freshness;
 pub mod naive;
 pub mod plans;
 pub mod refreshing;
+pub mod retention;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;

@@ -16,22 +16,35 @@ const PERIODS: [(&str, &str, &str); 3] =
 
 /// Every row of every rollup is as it should be, and no row is missing. Tells how many rows there are.
 pub async fn check(db: &mut PgConnection, when: &str) -> i64 {
+    check_of(db, "reading", when).await
+}
+
+/// The same, computed from another table of readings; of rollups as far as they are kept.
+pub async fn check_of(db: &mut PgConnection, readings: &str, when: &str) -> i64 {
     let mut total = 0;
     for (subject, keys) in SUBJECTS {
         for (period, unit, billing) in PERIODS {
-            let (name, naive) = (format!("{subject}_{period}"), naive(subject, keys, unit, billing));
+            let (name, naive) = (format!("{subject}_{period}"), naive(readings, subject, keys, unit, billing));
             let kept = format!(
                 "SELECT bucket, {billing}, {keys}, count, increment_sum, value_sum, value_min, value_max, \
                  first_ts, first_value, last_ts, last_value FROM {name}"
             );
+            let since: Option<String> = sqlx::query_scalar("SELECT since::text FROM kept_from WHERE relation = $1")
+                .bind(&name)
+                .fetch_optional(&mut *db)
+                .await
+                .expect("what is kept");
+            let dropped_not = format!("bucket >= '{}'::timestamptz", since.as_deref().unwrap_or("-infinity"));
             let differences = format!(
-                "WITH kept AS MATERIALIZED ({kept}), naive AS MATERIALIZED ({naive}), differences AS (
+                "WITH kept AS MATERIALIZED ({kept} WHERE {dropped_not}),
+                 naive AS MATERIALIZED (SELECT * FROM ({naive}) AS naive WHERE {dropped_not}), differences AS (
                     (SELECT 'should not be' AS what, k.* FROM (TABLE kept EXCEPT ALL TABLE naive) k)
                     UNION ALL (SELECT 'is missing', n.* FROM (TABLE naive EXCEPT ALL TABLE kept) n))
                  SELECT (SELECT count(*) FROM naive), array(SELECT d::text FROM differences d ORDER BY d::text LIMIT 10)"
             );
-            let (rows, differences): (i64, Vec<String>) =
-                sqlx::query_as(AssertSqlSafe(differences)).fetch_one(&mut *db).await.expect("a comparison");
+            // A plan that is kept misses rows of chunks that have left the columnstore since.
+            let comparison = sqlx::query_as(AssertSqlSafe(differences)).persistent(false);
+            let (rows, differences): (i64, Vec<String>) = comparison.fetch_one(&mut *db).await.expect("a comparison");
             assert!(differences.is_empty(), "{name} {when}:\n{}", differences.join("\n"));
             total += rows;
         }
@@ -39,7 +52,7 @@ pub async fn check(db: &mut PgConnection, when: &str) -> i64 {
     total
 }
 
-fn naive(subject: &str, keys: &str, unit: &str, billing: &str) -> String {
+fn naive(readings: &str, subject: &str, keys: &str, unit: &str, billing: &str) -> String {
     let day = if billing == "billing_month" {
         "make_date(extract(year FROM billing_day)::int, extract(month FROM billing_day)::int, 1)"
     } else {
@@ -51,7 +64,7 @@ fn naive(subject: &str, keys: &str, unit: &str, billing: &str) -> String {
                 count(*), sum(increment::numeric), sum(value::numeric), min(value), max(value),
                 min(ts), (array_agg(value ORDER BY ts, value))[1],
                 max(ts), (array_agg(value ORDER BY ts DESC, value DESC))[1]
-         FROM reading JOIN (SELECT channel_id, provider_id, device_id, metric_id FROM channel) c USING (channel_id)
+         FROM {readings} JOIN (SELECT channel_id, provider_id, device_id, metric_id FROM channel) c USING (channel_id)
          WHERE {condition}
          GROUP BY 1, 2, {keys}"
     )

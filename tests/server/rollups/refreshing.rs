@@ -1,7 +1,7 @@
 //! Following changes: late, in bulk, at once, and broken off.
 
 use meterbase::database::Edition;
-use meterbase::rollup;
+use meterbase::rollup::{self, retention::Keep};
 use sqlx::Connection;
 use tokio_util::sync::CancellationToken;
 
@@ -108,8 +108,9 @@ pub async fn refreshers_beside_each_other_and_writers_do_no_harm(app: TestApp) {
     insert_everywhere(&mut db, 50).await;
     let stop = CancellationToken::new();
     let every = std::time::Duration::from_millis(5);
-    let background: Vec<_> =
-        (0..2).map(|_| tokio::spawn(rollup::run(app.options.clone(), app.edition, every, stop.clone()))).collect();
+    let background: Vec<_> = (0..2)
+        .map(|_| tokio::spawn(rollup::run(app.options.clone(), app.edition, Keep::default(), every, stop.clone())))
+        .collect();
     let writers = (0..2).map(|_| async {
         let mut db = app.db().await;
         for _ in 0..8 {
@@ -166,8 +167,8 @@ pub async fn a_refresher_in_the_background_follows_and_hands_over(app: TestApp) 
     let mut db = fleet(&app).await;
     let every = std::time::Duration::from_millis(10);
     let (first, second) = (CancellationToken::new(), CancellationToken::new());
-    let one = tokio::spawn(rollup::run(app.options.clone(), app.edition, every, first.clone()));
-    let other = tokio::spawn(rollup::run(app.options.clone(), app.edition, every, second.clone()));
+    let one = tokio::spawn(rollup::run(app.options.clone(), app.edition, Keep::default(), every, first.clone()));
+    let other = tokio::spawn(rollup::run(app.options.clone(), app.edition, Keep::default(), every, second.clone()));
     insert_everywhere(&mut db, 20).await;
     nothing_is_pending(&app).await;
     naive::check(&mut db, "with two servers").await;

@@ -1,6 +1,6 @@
 -- The schema as lines of text, in an order of their own: what the migrations made ($1 false), or the rollups and the
 -- triggers that feed them ($1 true), which differ between editions. Nothing of extensions, TimescaleDB's chunks, or of
--- the tool that runs the migrations. $2: names of the rollups.
+-- the tool that runs the migrations. $2: names of the rollups, $3: of the functions that come with them.
 WITH relation AS (
     SELECT c.oid, c.relname::text AS name, c.relkind, m.oid AS indexed, m.relname AS indexed_name
     FROM pg_class AS c
@@ -42,9 +42,11 @@ line (kind, name, section, place, text) AS (
     FROM relation JOIN timescaledb_information.continuous_aggregates AS a ON a.view_name = name
     UNION ALL
     SELECT 4, name, 5, j.proc_name, '    ' || j.proc_name || ' every ' || j.schedule_interval
-           || ' from ' || coalesce(j.config->>'start_offset', 'the beginning') || ' to ' || (j.config->>'end_offset') || ' ago'
-    FROM relation
-    JOIN timescaledb_information.jobs AS j ON j.hypertable_name = coalesce(indexed_name, name)
+           || coalesce(' after ' || (j.config->>'compress_after'),
+                       ' from ' || coalesce(j.config->>'start_offset', 'the beginning') || ' to ' || (j.config->>'end_offset') || ' ago')
+    FROM (SELECT name, coalesce(indexed_name, name) AS hypertable FROM relation UNION SELECT 'reading', 'reading') AS h
+    JOIN timescaledb_information.jobs AS j ON j.hypertable_name = h.hypertable
+    WHERE $1
     UNION ALL
     SELECT CASE relation.relkind WHEN 'r' THEN 2 ELSE 4 END, name, 6, '', '    chunks of ' || d.time_interval
     FROM relation JOIN timescaledb_information.dimensions AS d ON d.hypertable_name = coalesce(indexed_name, name)
@@ -54,7 +56,7 @@ line (kind, name, section, place, text) AS (
     JOIN pg_class AS c ON c.oid = t.tgrelid
     JOIN pg_proc AS p ON p.oid = t.tgfoid
     WHERE NOT t.tgisinternal AND c.relnamespace = 'public'::regnamespace AND p.pronamespace = 'public'::regnamespace
-      AND (p.proname = 'reading_changed') = $1
+      AND (p.proname = ANY ($3)) = $1
     UNION ALL
     SELECT 6, p.proname, 0, pg_get_function_identity_arguments(p.oid),
            'function ' || p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ') returns '
@@ -62,7 +64,7 @@ line (kind, name, section, place, text) AS (
            || CASE p.provolatile WHEN 'i' THEN ' immutable' WHEN 's' THEN ' stable' ELSE '' END
            || ': ' || coalesce(obj_description(p.oid, 'pg_proc'), '(no comment)')
     FROM pg_proc AS p
-    WHERE p.pronamespace = 'public'::regnamespace AND (p.proname = 'reading_changed') = $1
+    WHERE p.pronamespace = 'public'::regnamespace AND (p.proname = ANY ($3)) = $1
       AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = p.oid AND d.deptype = 'e')
     UNION ALL
     SELECT 1, t.typname, 0, c.conname,

@@ -8,10 +8,20 @@ use sqlx::PgConnection;
 
 use crate::harness::TestApp;
 
+/// Functions that are made with the rollups.
+const FUNCTIONS: &[&str] = &[
+    "reading_changed",
+    "reading_row_deleted",
+    "readings_truncated",
+    "refuse_dropped",
+    "keep_figures",
+    "refuse_blind_refresh",
+];
+
 async fn dump(db: &mut PgConnection, rollups: bool) -> String {
     let names: Vec<_> = ROLLUPS.iter().map(|rollup| rollup.name.clone()).collect();
-    let lines: Vec<String> =
-        sqlx::query_scalar(include_str!("dump.sql")).bind(rollups).bind(names).fetch_all(db).await.expect("the schema");
+    let dump = sqlx::query_scalar(include_str!("dump.sql")).bind(rollups).bind(names).bind(FUNCTIONS);
+    let lines: Vec<String> = dump.fetch_all(db).await.expect("the schema");
     lines.join("\n") + "\n"
 }
 

@@ -19,7 +19,7 @@ pub struct Bounds {
         value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     max_requests: u32,
     /// Most memory for bodies and the readings made of them; beyond it requests are answered 503. The largest body
-    /// that is allowed takes 89MiB
+    /// that is allowed takes up to 200MiB
     #[arg(long, env = "METERBASE_MAX_INFLIGHT_BYTES", value_name = "SIZE", default_value = "256MiB",
         value_parser = size)]
     max_inflight_bytes: usize,

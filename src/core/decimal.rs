@@ -128,7 +128,8 @@ impl Parts {
     fn split(text: &str) -> Result<Self, BadDecimal> {
         let text = text.trim_matches([' ', '\t']);
         if text.len() > MAX_TEXT {
-            return Err(BadDecimal::OutOfRange);
+            let is_number = text.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));
+            return Err(if is_number { BadDecimal::OutOfRange } else { BadDecimal::NotANumber });
         }
         let (negative, rest) = match text.as_bytes().first() {
             Some(b'-') => (true, &text[1..]),
@@ -255,6 +256,8 @@ mod tests {
             ("1e400", OutOfRange),
             ("9223372036854775808", OutOfRange),
             ("1234567890123456789012345678901234567890", OutOfRange),
+            (&"7".repeat(400), OutOfRange),
+            (&"a".repeat(400), NotANumber),
         ];
         for (text, why) in cases {
             assert_eq!(parse(text, 0, false), Err(why), "{text}");

@@ -11,6 +11,9 @@ use crate::http::intake;
 use crate::http::problem::{Code, Problem, Result};
 use crate::limits::Limit;
 
+/// Most parameters of a query. Each is compared with those before it.
+pub const MAX_PARAMETERS: usize = 64;
+
 /// The entity that the path names.
 pub struct PathRef(pub Ref);
 
@@ -113,6 +116,11 @@ pub fn content_type(headers: &HeaderMap) -> Option<&str> {
 pub fn pairs(query: &str) -> Result<Vec<(String, String)>> {
     let mut pairs: Vec<(String, String)> = Vec::new();
     for part in query.split('&').filter(|part| !part.is_empty()) {
+        if pairs.len() == MAX_PARAMETERS {
+            Limit::Parameters.refused();
+            let detail = format!("more than {MAX_PARAMETERS} parameters");
+            return Err(Problem::new(Code::InvalidParameter, detail));
+        }
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
         let (name, value) = (decode(name)?, decode(value)?);
         if pairs.iter().any(|(other, _)| *other == name) {

@@ -186,12 +186,14 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         metrics::counter!("meterbase_problems_total", "code" => self.code.slug()).increment(1);
         let status = self.code.status();
+        let told =
+            |error: FieldError| FieldError { pointer: cut(error.pointer), detail: cut(error.detail), code: error.code };
         let body = ProblemBody {
             kind: format!("/problems/{}", self.code.slug()),
             title: self.code.title(),
             status: status.as_u16(),
-            detail: self.detail,
-            errors: self.errors,
+            detail: cut(self.detail),
+            errors: self.errors.into_iter().map(told).collect(),
         };
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
@@ -204,6 +206,17 @@ impl IntoResponse for Problem {
         }
         response
     }
+}
+
+/// Most bytes of a text in a problem: what it quotes of a request may be long.
+const MAX_TOLD: usize = 2000;
+
+fn cut(mut text: String) -> String {
+    if text.len() > MAX_TOLD {
+        text.truncate(text.floor_char_boundary(MAX_TOLD));
+        text.push_str("...");
+    }
+    text
 }
 
 /// The database decides conflicts; its named constraint says which problem it is.

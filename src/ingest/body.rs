@@ -19,8 +19,11 @@ pub const MAX_BODY: usize = 32 * 1024 * 1024;
 /// others would wait.
 const INLINE: usize = 64 * 1024;
 
-/// What a reading takes while it is on its way, beside its text: itself, its row and its verdict.
-const READING_BYTES: usize = 512;
+/// What a reading takes while it is on its way: itself, its row and its verdict. What it holds beside itself comes to it.
+pub const READING_BYTES: usize = 512;
+
+/// How many bytes of readings are taken at once, or a little more.
+const ROOM: usize = 64 * 1024;
 
 /// The readings of a body.
 pub struct SentReadings {
@@ -88,8 +91,8 @@ fn readings(sent: Vec<u8>, encoding: Option<Encoding>, format: Format, held: Hel
             decoded
         }
     };
-    let items = parse(&text, format)?;
-    if held.grow(items.len() * READING_BYTES) { Ok(SentReadings { items, held }) } else { Err(intake::overloaded()) }
+    let items = parse(&text, format, &held)?;
+    Ok(SentReadings { items, held })
 }
 
 fn undecodable(why: Undecodable) -> Problem {
@@ -101,14 +104,27 @@ fn undecodable(why: Undecodable) -> Problem {
     }
 }
 
-fn parse(text: &[u8], format: Format) -> Result<Vec<Item>> {
-    reading::parse(text, format, Utc::now()).map_err(|why| match why {
+/// Takes the memory of the readings as they are made, some at a time.
+fn parse(text: &[u8], format: Format, held: &Held) -> Result<Vec<Item>> {
+    let mut untaken = 0;
+    let mut room = |outside| {
+        untaken += READING_BYTES + outside;
+        untaken < ROOM || held.grow(std::mem::take(&mut untaken))
+    };
+    let items = reading::parse_within(text, format, Utc::now(), &mut room).map_err(unreadable)?;
+    if held.grow(untaken) { Ok(items) } else { Err(intake::overloaded()) }
+}
+
+fn unreadable(why: Unreadable) -> Problem {
+    match why {
         Unreadable::Body(_) => Problem::new(Code::UnreadableBody, why.to_string()),
+        Unreadable::NoRoom => intake::overloaded(),
+        Unreadable::TooManyColumns(_) => too_large(Limit::Columns, why.to_string()),
         Unreadable::TooMany => too_large(
             Limit::Readings,
             format!("more than {MAX_READINGS} readings; nothing was stored, send them in parts"),
         ),
-    })
+    }
 }
 
 fn too_large(limit: Limit, detail: String) -> Problem {

@@ -14,7 +14,7 @@
 mod body;
 mod channels;
 mod decisions;
-mod decode;
+pub mod decode;
 mod known;
 mod post;
 mod raw;
@@ -29,7 +29,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
 
-pub use crate::ingest::body::MAX_BODY;
+pub use crate::ingest::body::{MAX_BODY, READING_BYTES};
 pub use crate::ingest::decode::MAX_FRAMES;
 
 pub fn routes() -> OpenApiRouter<App> {

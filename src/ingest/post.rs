@@ -76,8 +76,9 @@ enum DecimalInput {
 /// Post readings
 ///
 /// The body is a JSON array of readings or `{"readings": [...]}`, NDJSON, or CSV with a header row (columns `device`,
-/// `metric`, `at`, `value`, optionally `id` and `dimensions.<name>`); gzip or zstd if `Content-Encoding` says so. At
-/// most 50,000 readings and 32 MiB, decoded.
+/// `metric`, `at`, `value`, optionally `id` and `dimensions.<name>`, separated by commas; at most 256); gzip or zstd if
+/// `Content-Encoding` says so. At most 50,000 readings and 32 MiB, decoded. The text is UTF-8; a byte order mark and
+/// lines that end in CRLF are fine.
 ///
 /// Every reading gets a verdict of its own, and one that is bad fails alone. What is answered `stored` is committed.
 /// A reading is identified by device, metric, dimensions, instant and event id: sending it again changes nothing, so a

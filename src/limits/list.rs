@@ -1,6 +1,8 @@
 //! All limits by name.
 
 use crate::core::reading::MAX_READINGS;
+use crate::core::reading::csv::MAX_COLUMNS;
+use crate::http::extract::MAX_PARAMETERS;
 use crate::{app, ingest, server};
 
 macro_rules! limits {
@@ -56,14 +58,18 @@ limits! {
         "Members of gzip or frames of zstd in a body; 413 beyond";
     Readings = "readings", "readings", None, Some(MAX_READINGS as u64),
         "Readings in a body; 413 beyond";
+    Columns = "columns", "columns", None, Some(MAX_COLUMNS as u64),
+        "Columns of CSV; 413 beyond";
     RegistryBytes = "registry_bytes", "bytes", None, Some(app::MAX_BODY as u64),
         "A body of any other operation; 413 beyond";
     HeadBytes = "head_bytes", "bytes", None, Some(server::MAX_HEAD as u64),
         "The head of a request; 431 beyond";
+    Parameters = "parameters", "parameters", None, Some(MAX_PARAMETERS as u64),
+        "Parameters of a query; 400 beyond";
     Streams = "streams", "requests", None, Some(server::MAX_STREAMS as u64),
         "Requests of one HTTP/2 connection at once; others wait at the caller";
     HeadTime = "head_time", "seconds", Some("--head-timeout"), None,
-        "Time for a request's head, and for a connection to stay idle; closed beyond";
+        "Time for a request's head, and for a connection to stay idle (HTTP/2: to begin); closed beyond";
     BodyPause = "body_pause", "seconds", Some("--body-pause"), None,
         "Pause between two parts of a body; 408 beyond";
     BodyTime = "body_time", "seconds", Some("--body-timeout"), None,

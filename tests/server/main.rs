@@ -139,6 +139,8 @@ fn main() -> ExitCode {
             encoded_bodies_are_decoded,
             ndjson_lines_fail_alone_and_are_told_by_number,
             only_what_is_asked_for_is_a_parameter,
+            what_another_program_wrote_is_told_by_its_name,
+            however_long_what_is_wrong_it_is_told_in_short,
         }),
         harness::topic!(reading_owners::{
             a_moved_device_s_readings_belong_to_the_owner_of_their_time,

@@ -121,3 +121,63 @@ pub async fn only_what_is_asked_for_is_a_parameter(app: TestApp) {
     let request = app.client.post(format!("{}/v1/readings", app.base)).header("content-type", "application/json");
     assert_eq!(Answer::of(request.body("[]")).await.expect_status(401).problem(), "unauthorized");
 }
+
+pub async fn what_another_program_wrote_is_told_by_its_name(app: TestApp) {
+    let key = north(&app).await;
+    let utf16 = |text: &str| [0xFEFF].into_iter().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let cases: [(&str, Vec<u8>, &str); 6] = [
+        (
+            "text/csv",
+            b"device;metric;at;value\nm1;energy;2026-03-01T00:00:00Z;1,5\n".to_vec(),
+            "separated by semicolons",
+        ),
+        ("text/csv", b"device\tmetric\tat\tvalue\n".to_vec(), "separated by tabs"),
+        ("text/csv", b"device,metric,at,value\rm1,energy,".to_vec(), "lines end in CR alone"),
+        ("text/csv", utf16("device,metric,at,value\n"), "the body is UTF-16"),
+        ("application/json", b"[\n\xC3(]".to_vec(), "not valid UTF-8 at byte 2, counted from 0, which is in line 2"),
+        ("application/json", b"{\"device\": \"m1\"}".to_vec(), "put a single reading into an array"),
+    ];
+    for (content_type, body, told) in cases {
+        let answer = send(&app, &key, content_type, body).await.expect_status(400);
+        assert_eq!(answer.problem(), "unreadable_body");
+        assert!(answer.text.contains(told), "{}", answer.text);
+    }
+    let marked = [b"\xEF\xBB\xBF".to_vec(), csv(0..3)].concat();
+    let crlf = String::from_utf8(marked).unwrap().replace('\n', "\r\n");
+    let answer = send(&app, &key, "text/csv", crlf).await.expect_status(200).json();
+    assert_eq!(counts(&answer)[..2], [3, 3]);
+}
+
+pub async fn however_long_what_is_wrong_it_is_told_in_short(app: TestApp) {
+    /// Longest answer about one thing, in bytes.
+    const SHORT: usize = 3000;
+    let key = north(&app).await;
+    let header = "device,metric,at,value\n";
+    let commas = send(&app, &key, "text/csv", format!("{header}{}", ",".repeat(32 * MIB - header.len()))).await;
+    let commas = commas.expect_status(200);
+    assert_eq!(verdicts(&commas.json()), ["rejected invalid_row"]);
+    assert!(commas.text.len() < SHORT, "{}", commas.text.len());
+    let answer = send(&app, &key, "text/csv", ",".repeat(MIB)).await.expect_status(413);
+    assert!(answer.text.contains("1048577 columns; at most 256 are allowed"), "{}", answer.text);
+
+    let long = format!("\"{}\"", "a".repeat(MIB));
+    let reading = format!("{{\"device\": {long}, \"dimensions\": {long}}}");
+    for (body, code) in [(&long, "invalid_json"), (&reading, "missing_field")] {
+        let answer = send(&app, &key, "application/x-ndjson", body.clone()).await.expect_status(200);
+        assert_eq!(verdicts(&answer.json()), [format!("rejected {code}")]);
+        assert!(answer.text.len() < SHORT, "{}", answer.text.len());
+    }
+    // Of the registry's bodies too, and of parameters.
+    for body in [long.clone(), format!("{{\"name\": [{long}]}}"), format!("{{{long}: 1}}")] {
+        let request = app.client.put(format!("{}/v1/customers/new", app.base)).bearer_auth(&key);
+        let answer = Answer::of(request.header("content-type", "application/json").body(body)).await;
+        assert!((400..500).contains(&answer.status), "{}", answer.status);
+        assert!(answer.text.len() < 2 * SHORT, "{}", answer.text.len());
+    }
+    let parameters = |number: usize| (0..number).map(|n| format!("p{n}=1")).collect::<Vec<_>>().join("&");
+    for (number, told) in [(64, "there is no parameter"), (65, "more than 64 parameters")] {
+        let request = app.client.get(format!("{}/v1/customers?{}", app.base, parameters(number))).bearer_auth(&key);
+        let answer = Answer::of(request).await.expect_status(400);
+        assert!(answer.text.contains(told), "{}", answer.text);
+    }
+}

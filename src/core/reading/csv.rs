@@ -7,17 +7,51 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::field::{self, quote};
-use super::{Code, Item, RawReading, Reason, Unreadable, limited, lines};
+use super::{Code, Item, RawReading, Reason, Unreadable, lines};
 
-/// Reads a header row and the rows below it.
-pub fn readings(text: &str, now: DateTime<Utc>) -> Result<Vec<Item>, Unreadable> {
+/// Most columns of a body.
+pub const MAX_COLUMNS: usize = 256;
+
+/// Reads a header row and the rows below it, which go to `keep`.
+pub fn readings(
+    text: &str,
+    now: DateTime<Utc>,
+    keep: impl FnMut(Item) -> Result<(), Unreadable>,
+) -> Result<(), Unreadable> {
     let mut lines = lines(text);
     // The caller has made sure that something is there.
     let (line, header) = lines.next().unwrap_or((1, ""));
-    let columns = Columns::of(header).map_err(|why| Unreadable::Body(format!("header in line {line}: {why}")))?;
+    let unreadable = |why| Unreadable::Body(format!("header in line {line}: {why}"));
+    let mut names = Vec::new();
+    let number = split(header, MAX_COLUMNS, &mut names);
+    if let Some(why) = another_dialect(header) {
+        return Err(unreadable(why));
+    }
+    let number = number.ok_or_else(|| unreadable("the quotes are not those of CSV".to_owned()))?;
+    if number > MAX_COLUMNS {
+        return Err(Unreadable::TooManyColumns(number));
+    }
+    let columns = Columns::of(&names).map_err(unreadable)?;
     let mut cells = Vec::with_capacity(columns.number);
-    let rows = lines.map(|(line, row)| Item { line: Some(line), reading: columns.reading(row, &mut cells, now) });
-    limited(text, rows)
+    lines
+        .map(|(line, row)| Item { line: Some(line), reading: columns.reading(row, &mut cells, now) })
+        .try_for_each(keep)
+}
+
+/// What is told about a header whose columns are separated by something else, or whose lines end in another way.
+fn another_dialect(header: &str) -> Option<String> {
+    let names = ["device", "metric", "at", "value"];
+    let has_names = |separator| {
+        let found = header.split(separator).filter(|name| names.contains(&name.trim_matches([' ', '"'])));
+        found.take(2).count() == 2
+    };
+    let separators = [(';', "semicolons"), ('\t', "tabs"), ('|', "vertical bars")];
+    if let Some((_, name)) = separators.into_iter().find(|(separator, _)| has_names(*separator)) {
+        return Some(format!(
+            "the columns are separated by {name}; separate them by commas, and write decimals with a point"
+        ));
+    }
+    header.contains('\r').then(|| "lines end in CR alone; end them in LF or CRLF".to_owned())
 }
 
 /// Which column holds what.
@@ -33,13 +67,7 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(header: &str) -> Result<Self, String> {
-        let names = cells(header).ok_or("the quotes are not those of CSV")?;
-        if names.len() == 1 && header.contains([';', '\t']) {
-            return Err(
-                "there is one column only; separate columns by commas, and write a point in decimals".to_owned()
-            );
-        }
+    fn of(names: &[Cow<'_, str>]) -> Result<Self, String> {
         let (mut places, mut dimensions) = (BTreeMap::new(), Vec::new());
         for (place, name) in names.iter().enumerate() {
             if places.insert(name.as_ref(), place).is_some() {
@@ -74,12 +102,12 @@ impl Columns {
     ) -> Result<RawReading, Reason> {
         let invalid = |detail: String| Reason::new(Code::InvalidRow, detail);
         cells.clear();
-        split(row, cells).ok_or_else(|| {
+        let number = split(row, self.number, cells).ok_or_else(|| {
             invalid(format!("row {}: a quote is not closed on this line, or not doubled within its cell", quote(row)))
         })?;
-        if cells.len() != self.number {
-            let hint = if cells.len() > self.number { "; a decimal has a point, not a comma" } else { "" };
-            return Err(invalid(format!("{} cells, the header has {}{hint}", cells.len(), self.number)));
+        if number != self.number {
+            let hint = if number > self.number { "; a decimal has a point, not a comma" } else { "" };
+            return Err(invalid(format!("{number} cells, the header has {}{hint}", self.number)));
         }
         let required = |place: usize, name| match cells[place].as_ref() {
             "" => Err(field::missing(name)),
@@ -103,18 +131,22 @@ const KNOWN: &str = "device, metric, at, value, id and dimensions.<name>";
 /// The cells of a row; none when its quotes are not those of CSV.
 pub fn cells(row: &str) -> Option<Vec<Cow<'_, str>>> {
     let mut cells = Vec::new();
-    split(row, &mut cells).map(|()| cells)
+    split(row, usize::MAX, &mut cells).map(|_number| cells)
 }
 
-/// Adds the cells of a row.
-fn split<'a>(row: &'a str, cells: &mut Vec<Cow<'a, str>>) -> Option<()> {
-    let mut rest = row;
+/// Adds the cells of a row, no more than `most`, and says how many there are; none when its quotes are not those of CSV.
+fn split<'a>(row: &'a str, most: usize, cells: &mut Vec<Cow<'a, str>>) -> Option<usize> {
+    let (mut rest, mut number) = (row, 0);
     loop {
+        number += 1;
+        let is_kept = number <= most;
         let after = match rest.strip_prefix('"') {
             Some(quoted) => {
                 let end = closing_quote(quoted)?;
                 let cell = &quoted[..end];
-                cells.push(if cell.contains('"') { cell.replace("\"\"", "\"").into() } else { cell.into() });
+                if is_kept {
+                    cells.push(if cell.contains('"') { cell.replace("\"\"", "\"").into() } else { cell.into() });
+                }
                 &quoted[end + 1..]
             }
             None => {
@@ -122,13 +154,15 @@ fn split<'a>(row: &'a str, cells: &mut Vec<Cow<'a, str>>) -> Option<()> {
                 if cell.contains('"') {
                     return None;
                 }
-                cells.push(cell.into());
+                if is_kept {
+                    cells.push(cell.into());
+                }
                 after
             }
         };
         match after.strip_prefix(',') {
             Some(next) => rest = next,
-            None => return after.is_empty().then_some(()),
+            None => return after.is_empty().then_some(number),
         }
     }
 }

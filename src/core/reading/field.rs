@@ -14,7 +14,7 @@ use crate::core::instant::{self, BadInstant};
 pub const MAX_ID: usize = 256;
 
 /// Most dimensions of a reading.
-const MAX_DIMENSIONS: usize = 16;
+pub const MAX_DIMENSIONS: usize = 16;
 
 /// Longest name of a dimension, in bytes, and longest value, in characters.
 const MAX_NAME: usize = 64;
@@ -84,7 +84,7 @@ pub fn id(text: &str) -> Result<String, Reason> {
 pub fn dimensions(dimensions: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Reason> {
     let invalid = |detail: String| Err(Reason::new(Code::InvalidDimensions, detail));
     if dimensions.len() > MAX_DIMENSIONS {
-        return invalid(format!("{} dimensions; at most {MAX_DIMENSIONS} are allowed", dimensions.len()));
+        return invalid(format!("more than {MAX_DIMENSIONS} dimensions"));
     }
     for (name, value) in &dimensions {
         if !is_dimension_name(name) {

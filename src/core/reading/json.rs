@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::field::{self, quote};
+use super::field::{self, MAX_DIMENSIONS, quote};
 use super::{Code, RawReading, Reason};
 
 /// Reads one object.
@@ -27,6 +27,11 @@ pub fn usual(text: &str, now: DateTime<Utc>) -> Option<(Result<RawReading, Reaso
 }
 
 fn general(text: &str, now: DateTime<Utc>) -> Result<RawReading, Reason> {
+    // What serde says of a text in an object's place quotes all of the text.
+    if !text.trim_ascii_start().starts_with('{') {
+        let detail = format!("not an object with device, metric, at and value: the reading {}", quote(text));
+        return Err(Reason::new(Code::InvalidJson, detail));
+    }
     let error = match serde_json::from_str::<Fields>(text) {
         Ok(fields) => return fields.reading(now),
         Err(error) => error,
@@ -157,14 +162,19 @@ fn number_or_string(text: &str) -> Result<Cow<'_, str>, Reason> {
 }
 
 fn dimensions(text: &str) -> Result<BTreeMap<String, String>, Reason> {
-    let Dimensions(dimensions) = serde_json::from_str(text).map_err(|why| {
-        let detail = format!("dimensions {}: must be an object of strings: {why}", quote(text));
+    let invalid = |why| {
+        let detail = format!("dimensions {}: must be an object of strings{why}", quote(text));
         Reason::new(Code::InvalidDimensions, detail)
-    })?;
+    };
+    // As above: a text is not given to serde.
+    if !text.starts_with('{') {
+        return Err(invalid(String::new()));
+    }
+    let Dimensions(dimensions) = serde_json::from_str(text).map_err(|why| invalid(format!(": {why}")))?;
     field::dimensions(dimensions)
 }
 
-/// An object of strings in which no name comes twice.
+/// An object of strings in which no name comes twice; of too many, one more than may be.
 struct Dimensions(BTreeMap<String, String>);
 
 impl<'de> Deserialize<'de> for Dimensions {
@@ -179,11 +189,14 @@ impl<'de> Deserialize<'de> for Dimensions {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Dimensions, A::Error> {
                 let mut dimensions = BTreeMap::new();
-                while let Some((name, value)) = map.next_entry::<String, String>()? {
+                while dimensions.len() <= MAX_DIMENSIONS
+                    && let Some((name, value)) = map.next_entry::<String, String>()?
+                {
                     if let Some(_first) = dimensions.insert(name, value) {
                         return Err(serde::de::Error::custom("a name is given twice"));
                     }
                 }
+                while let Some((IgnoredAny, IgnoredAny)) = map.next_entry()? {}
                 Ok(Dimensions(dimensions))
             }
         }

@@ -90,27 +90,54 @@ pub enum Unreadable {
     Body(String),
     #[error("more than {MAX_READINGS} readings; send them in parts")]
     TooMany,
+    #[error("{0} columns; at most {MAX_COLUMNS} are allowed", MAX_COLUMNS = csv::MAX_COLUMNS)]
+    TooManyColumns(usize),
+    /// The caller had no more room to give.
+    #[error("no memory is left")]
+    NoRoom,
 }
 
 /// Reads a body. `now` is the server's time: a reading of the far future is a broken clock's.
 pub fn parse(body: &[u8], format: Format, now: DateTime<Utc>) -> Result<Vec<Item>, Unreadable> {
-    let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
-    let text = std::str::from_utf8(body)
-        .map_err(|e| Unreadable::Body(format!("not valid UTF-8 at byte {}", e.valid_up_to())))?;
+    parse_within(body, format, now, &mut |_| true)
+}
+
+/// Like [`parse`]. `room` is asked before a reading is kept, with the number of bytes that it holds beside itself.
+pub fn parse_within(
+    body: &[u8],
+    format: Format,
+    now: DateTime<Utc>,
+    room: &mut dyn FnMut(usize) -> bool,
+) -> Result<Vec<Item>, Unreadable> {
+    let text = std::str::from_utf8(body).map_err(|error| not_utf8(body, error.valid_up_to()))?;
+    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
     if text.trim_ascii().is_empty() {
         return Err(Unreadable::Body("the body is empty".to_owned()));
     }
+    let mut items = Items { all: Vec::with_capacity(expected(text)), room };
     match format {
         Format::Json => {
             let item = |reading| Item { line: None, reading };
             let usual = |rest| json::usual(rest, now).map(|(reading, length)| (item(reading), length));
-            split::elements(text, usual, |element| item(json::reading(element, now)))
+            split::elements(text, usual, |element| item(json::reading(element, now)), |item| items.push(item))?;
         }
-        Format::NdJson => {
-            limited(text, lines(text).map(|(line, text)| Item { line: Some(line), reading: json::reading(text, now) }))
-        }
-        Format::Csv => csv::readings(text, now),
+        Format::NdJson => lines(text)
+            .map(|(line, text)| Item { line: Some(line), reading: json::reading(text, now) })
+            .try_for_each(|item| items.push(item))?,
+        Format::Csv => csv::readings(text, now, |item| items.push(item))?,
     }
+    Ok(items.all)
+}
+
+fn not_utf8(body: &[u8], at: usize) -> Unreadable {
+    let detail = match body {
+        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => "the body is UTF-16; send it as UTF-8".to_owned(),
+        _ => {
+            let line = body[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+            format!("not valid UTF-8 at byte {at}, counted from 0, which is in line {line}")
+        }
+    };
+    Unreadable::Body(detail)
 }
 
 /// Lines that are not blank, with their numbers from 1.
@@ -118,16 +145,48 @@ fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.lines().enumerate().map(|(i, line)| (i + 1, line)).filter(|(_, line)| !line.trim_ascii().is_empty())
 }
 
-/// All items of a text, unless there are more than a body may hold.
-fn limited(text: &str, items: impl Iterator<Item = Item>) -> Result<Vec<Item>, Unreadable> {
-    let mut all = Vec::with_capacity(expected(text));
-    for item in items {
-        if all.len() == MAX_READINGS {
+/// The items of a body, as many as it may hold and as there is room for.
+struct Items<'r> {
+    all: Vec<Item>,
+    room: &'r mut dyn FnMut(usize) -> bool,
+}
+
+impl Items<'_> {
+    fn push(&mut self, item: Item) -> Result<(), Unreadable> {
+        if self.all.len() == MAX_READINGS {
             return Err(Unreadable::TooMany);
         }
-        all.push(item);
+        if !(self.room)(item.outside()) {
+            return Err(Unreadable::NoRoom);
+        }
+        self.all.push(item);
+        Ok(())
     }
-    Ok(all)
+}
+
+impl Item {
+    /// Bytes that it holds beside itself, a little more rather than less.
+    fn outside(&self) -> usize {
+        match &self.reading {
+            Ok(reading) => reading.outside(),
+            // It is told again: in the verdict, and in the answer.
+            Err(reason) => 3 * reason.detail.capacity(),
+        }
+    }
+}
+
+impl RawReading {
+    fn outside(&self) -> usize {
+        /// A node of the map has room for eleven entries and is at least half full but for the last.
+        const NODE: usize = 640;
+        /// What the allocator adds.
+        const BLOCK: usize = 16;
+        let refs = [&self.device, &self.metric].map(|name| name.key().map_or(0, str::len));
+        let texts = refs.iter().sum::<usize>() + self.value.len() + self.id.as_ref().map_or(0, |id| id.len() + BLOCK);
+        let dimensions = self.dimensions.iter().map(|(name, value)| name.len() + value.len() + 2 * BLOCK);
+        let nodes = if self.dimensions.is_empty() { 0 } else { NODE * (1 + self.dimensions.len() / 6) };
+        texts + dimensions.sum::<usize>() + nodes
+    }
 }
 
 /// About how many readings a text holds: room for them at once costs less than to move them to larger places.

@@ -3,10 +3,10 @@
 //! Only strings and brackets are looked at, as much as is needed to know where a reading ends. What is inside is
 //! parsed later, reading by reading.
 
+use super::Unreadable;
 use super::field::quote;
-use super::{MAX_READINGS, Unreadable, expected};
 
-/// What is made of the elements of the array that the body is, or that its field `readings` is.
+/// What is made of the elements of the array that the body is, or that its field `readings` is, goes to `keep`.
 ///
 /// `usual` may read the element that a text begins with and say how long it is; where it does not, the element is
 /// looked for, and `read` gets its text.
@@ -14,22 +14,23 @@ pub fn elements<'a, T>(
     text: &'a str,
     usual: impl Fn(&'a str) -> Option<(T, usize)>,
     read: impl Fn(&'a str) -> T,
-) -> Result<Vec<T>, Unreadable> {
-    let mut scanner = Scanner { text, position: 0, open: Vec::new(), usual, read };
+    keep: impl FnMut(T) -> Result<(), Unreadable>,
+) -> Result<(), Unreadable> {
+    let mut scanner = Scanner { text, position: 0, open: Vec::new(), usual, read, keep };
     scanner.skip_space();
-    let elements = match scanner.peek() {
+    match scanner.peek() {
         Some(b'[') => scanner.array()?,
         Some(b'{') => scanner.object()?,
         _ => return Err(scanner.problem(0, "send an array of readings, or {\"readings\": [...]}")),
-    };
+    }
     scanner.skip_space();
     match scanner.peek() {
-        None => Ok(elements),
+        None => Ok(()),
         Some(_) => Err(scanner.problem(scanner.position, "something follows the end of the JSON value")),
     }
 }
 
-struct Scanner<'a, U, R> {
+struct Scanner<'a, U, R, K> {
     text: &'a str,
     /// Byte that is looked at. Moves over whole characters: all that it stops at is ASCII.
     position: usize,
@@ -37,12 +38,18 @@ struct Scanner<'a, U, R> {
     open: Vec<u8>,
     usual: U,
     read: R,
+    keep: K,
 }
 
-impl<'a, T, U: Fn(&'a str) -> Option<(T, usize)>, R: Fn(&'a str) -> T> Scanner<'a, U, R> {
+impl<'a, T, U, R, K> Scanner<'a, U, R, K>
+where
+    U: Fn(&'a str) -> Option<(T, usize)>,
+    R: Fn(&'a str) -> T,
+    K: FnMut(T) -> Result<(), Unreadable>,
+{
     /// `{"readings": [...]}`
-    fn object(&mut self) -> Result<Vec<T>, Unreadable> {
-        let mut elements = None;
+    fn object(&mut self) -> Result<(), Unreadable> {
+        let mut is_there = false;
         self.position += 1;
         self.skip_space();
         while self.peek() == Some(b'"') {
@@ -53,7 +60,7 @@ impl<'a, T, U: Fn(&'a str) -> Option<(T, usize)>, R: Fn(&'a str) -> T> Scanner<'
                 let hint = "the body's only field is \"readings\"; put a single reading into an array";
                 return Err(self.problem(start, &format!("unknown field {}: {hint}", quote(name))));
             }
-            if elements.is_some() {
+            if is_there {
                 return Err(self.problem(start, "\"readings\" is given twice"));
             }
             self.skip_space();
@@ -62,7 +69,8 @@ impl<'a, T, U: Fn(&'a str) -> Option<(T, usize)>, R: Fn(&'a str) -> T> Scanner<'
             if self.peek() != Some(b'[') {
                 return Err(self.problem(self.position, "\"readings\" must be an array"));
             }
-            elements = Some(self.array()?);
+            self.array()?;
+            is_there = true;
             self.skip_space();
             if self.peek() != Some(b',') {
                 break;
@@ -74,28 +82,24 @@ impl<'a, T, U: Fn(&'a str) -> Option<(T, usize)>, R: Fn(&'a str) -> T> Scanner<'
             }
         }
         self.expect(b'}')?;
-        elements.ok_or_else(|| self.problem(0, "the field \"readings\" is missing"))
+        if is_there { Ok(()) } else { Err(self.problem(0, "the field \"readings\" is missing")) }
     }
 
-    fn array(&mut self) -> Result<Vec<T>, Unreadable> {
-        let mut elements = Vec::with_capacity(expected(&self.text[self.position..]));
+    fn array(&mut self) -> Result<(), Unreadable> {
         self.position += 1;
         self.skip_space();
         if self.peek() == Some(b']') {
             self.position += 1;
-            return Ok(elements);
+            return Ok(());
         }
         loop {
             self.skip_space();
             let (element, end) = self.element()?;
-            if elements.len() == MAX_READINGS {
-                return Err(Unreadable::TooMany);
-            }
-            elements.push(element);
+            (self.keep)(element)?;
             self.position += 1;
             match end {
                 b',' => {}
-                b']' => return Ok(elements),
+                b']' => return Ok(()),
                 _ => return Err(self.problem(self.position - 1, "a } that closes nothing")),
             }
         }

@@ -139,8 +139,17 @@ fn a_broken_body_is_told_where() {
         assert!(told.contains(told_part), "{body}: {told}");
     }
     assert!(told(&with("", ""), Format::Json).contains("put a single reading into an array"));
-    let not_utf8 = parse(b"[\xFF]", Format::Json, now()).unwrap_err();
-    assert_eq!(not_utf8.to_string(), "not valid UTF-8 at byte 1");
+}
+
+#[test]
+fn what_is_not_utf_8_is_told_where() {
+    let told = |body: &[u8]| parse(body, Format::NdJson, now()).unwrap_err().to_string();
+    assert_eq!(told(b"[\xFF]"), "not valid UTF-8 at byte 1, counted from 0, which is in line 1");
+    // A mark at the beginning counts too, as it is in the file.
+    assert_eq!(told(b"\xEF\xBB\xBFa\r\n\xC3("), "not valid UTF-8 at byte 6, counted from 0, which is in line 2");
+    for utf16 in [b"\xFF\xFEd\0".as_slice(), b"\xFE\xFF\0d"] {
+        assert_eq!(told(utf16), "the body is UTF-16; send it as UTF-8");
+    }
 }
 
 #[test]
@@ -172,7 +181,12 @@ fn csv_rows_are_lines() {
 #[test]
 fn a_header_that_does_not_fit_is_told() {
     let cases = [
-        ("device;metric;at;value", "separate columns by commas"),
+        ("device;metric;at;value", "separated by semicolons; separate them by commas, and write decimals with a point"),
+        ("\"device\";\"metric\";\"at\";\"value\"\n", "separated by semicolons"),
+        ("at;value;device;metric;dimensions.a,b\n", "separated by semicolons"),
+        ("device\tmetric\tat\tvalue\r\n", "separated by tabs"),
+        ("device|metric|at|value", "separated by vertical bars"),
+        ("device,metric,at,value\rm1,energy,", "lines end in CR alone"),
         ("device,metric,at", "the column value is missing"),
         ("device,metric,at,value,value", "comes twice"),
         ("device,metric,at,value,colour", "unknown column \"colour\""),
@@ -288,7 +302,12 @@ proptest! {
     fn elements_are_those_that_a_json_parser_finds(values in proptest::collection::vec(any_json(), 0..5), pretty: bool) {
         let write = if pretty { serde_json::to_string_pretty } else { serde_json::to_string };
         for body in [write(&json!(values)).unwrap(), write(&json!({"readings": values})).unwrap()] {
-            let elements = split::elements(&body, |_| None, |text| text).unwrap();
+            let mut elements = Vec::new();
+            let keep = |text| {
+                elements.push(text);
+                Ok(())
+            };
+            split::elements(&body, |_| None, |text| text, keep).unwrap();
             let parsed: Vec<serde_json::Value> = elements.iter().map(|text| serde_json::from_str(text).unwrap()).collect();
             prop_assert_eq!(&parsed, &values);
         }

@@ -4,7 +4,7 @@ CARGO ?= cargo
 METERBASE := target/release/meterbase
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check timescaledb openapi clean
+.PHONY: help build demo test check duckdb timescaledb openapi clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,11 @@ test: timescaledb check ## Format, lints, all tests, on each edition of Timescal
 check: ## Format and lints only
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+duckdb: timescaledb build ## Compare a simulated month with DuckDB, figure by figure (needs Python 3); ARGS="--edition apache"
+	@test -x target/duckdb/bin/python || python3 -m venv target/duckdb
+	@target/duckdb/bin/python -c 'import duckdb' 2>/dev/null || target/duckdb/bin/pip install --quiet duckdb
+	target/duckdb/bin/python scripts/compare-with-duckdb.py --meterbase $(METERBASE) $(ARGS)
 
 timescaledb: ## Install PostgreSQL and TimescaleDB, if they are not there
 	@scripts/install-timescaledb.sh

@@ -1,5 +1,8 @@
 //! Expected readings: of each channel, one at its first reading and one after each interval of its metric, while its
 //! device is assigned. They add up over periods, moves and scopes as readings do.
+//!
+//! A period lasts from its first instant to that of the next one. Where a clock went back over midnight (St John's until
+//! 2011) the hour that came twice is expected of the later day.
 
 use std::collections::{BTreeMap, HashMap};
 use std::slice;

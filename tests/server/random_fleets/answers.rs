@@ -1,12 +1,17 @@
 //! The answers that `GET /v1/usage` should give, from the readings one by one.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{NaiveDate, TimeDelta};
+use chrono_tz::Tz;
 use serde_json::{Map, Value, json};
 
-use super::calendar::{Instant, day_start, decimal, hour_start, hour_text, month_start, next_month, rounded};
+use super::calendar::{
+    Instant, day_start, decimal, hour_start, hour_text, local_day, month_start, next_month, rounded,
+};
 use super::fleet::{Kind, Provider};
+use super::holdings::Reading;
 use super::questions::{Bucket, Fill, Question, Range, Scope, zone};
 use super::series::{Found, Series};
 
@@ -64,12 +69,21 @@ impl Provider {
         let mut by_period: BTreeMap<Period, Vec<Found>> = BTreeMap::new();
         let mut before = Vec::new();
         for found in &series.readings {
-            match place(range, found) {
-                std::cmp::Ordering::Less => before.push(*found),
-                std::cmp::Ordering::Equal => {
-                    by_period.entry(Period::of(question.bucket, found)).or_default().push(*found);
-                }
-                std::cmp::Ordering::Greater => {}
+            let (_, at, Reading { day, .. }) = *found;
+            match is_in(range, at, *day) {
+                Ordering::Less => before.push(*found),
+                Ordering::Equal => by_period.entry(Period::of(question.bucket, at, *day)).or_default().push(*found),
+                Ordering::Greater => {}
+            }
+        }
+        let expected = self.expected(question, range, metric, series, fresh_through);
+        for period in expected.keys() {
+            by_period.entry(*period).or_default();
+        }
+        let registered = self.registered(question, range, series);
+        if self.stats(question, metric).contains(&"registered_devices") {
+            for period in registered.keys() {
+                by_period.entry(*period).or_default();
             }
         }
         let mut level = last(&before).filter(|_| question.fill == Fill::Previous);
@@ -87,7 +101,15 @@ impl Provider {
             point.insert("end".into(), json!(end));
             point.insert("final".into(), json!(over + LATE_HORIZON <= fresh_through));
             for stat in self.stats(question, metric) {
-                point.insert(stat.into(), self.figure(stat, metric, &readings, level));
+                let figure = match stat {
+                    "registered_devices" => json!(registered.get(&period).unwrap_or(&0)),
+                    _ => self.figure(stat, metric, &readings, level),
+                };
+                point.insert(stat.into(), figure);
+            }
+            if self.metrics[metric].expected_interval.is_some() {
+                point.insert("expected".into(), json!(expected.get(&period).unwrap_or(&0)));
+                point.insert("received".into(), json!(readings.len()));
             }
             if question.fill == Fill::Previous {
                 level = last(&readings).or(level);
@@ -95,6 +117,52 @@ impl Provider {
             points.push(Value::Object(point));
         }
         points
+    }
+
+    /// Readings expected: one at each channel's first reading and one after each interval, while the device belongs to
+    /// the series, up to the time that the figures are of.
+    fn expected(
+        &self,
+        question: &Question,
+        range: Range,
+        metric: usize,
+        series: &Series,
+        until: Instant,
+    ) -> BTreeMap<Period, i64> {
+        let mut expected = BTreeMap::new();
+        let Some(interval) = self.metrics[metric].expected_interval else { return expected };
+        let (from, to) = range.hull(&series.zones);
+        for ((device, _, _), first) in self.first.iter().filter(|(channel, _)| channel.1 == metric) {
+            let own: Vec<_> = series.assigned.iter().filter(|(place, _)| place == device).collect();
+            let missed = ((from - *first).num_seconds() / interval - 1).max(0);
+            let mut at = *first + TimeDelta::seconds(missed * interval);
+            while at < to.min(until) {
+                if let Some((_, owner)) = own.iter().find(|(_, one)| one.holds(at)) {
+                    let day = day_begun(at, self.zone_of(owner.owner.0));
+                    if is_in(range, at, day).is_eq() {
+                        *expected.entry(Period::of(question.bucket, at, day)).or_default() += 1;
+                    }
+                }
+                at += TimeDelta::seconds(interval);
+            }
+        }
+        expected
+    }
+
+    /// The most devices that belong to the series at any instant of a period: at its start, or when another one comes.
+    fn registered(&self, question: &Question, range: Range, series: &Series) -> BTreeMap<Period, usize> {
+        let mut registered = BTreeMap::new();
+        for period in periods(question.bucket, range, &series.zones) {
+            let ends = series.zones.iter().map(|name| period.ends(range, name)).filter(|(start, end)| start < end);
+            let Some((start, end)) = ends.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))) else { continue };
+            let begins = series.assigned.iter().filter_map(|(_, one)| one.from);
+            let instants = begins.filter(|at| *at >= start && *at < end).chain([start]);
+            let at_once = instants.map(|at| series.assigned.iter().filter(|(_, one)| one.holds(at)).count());
+            if let Some(most) = at_once.max().filter(|most| *most > 0) {
+                registered.insert(period, most);
+            }
+        }
+        registered
     }
 
     fn stats(&self, question: &Question, metric: usize) -> Vec<&'static str> {
@@ -136,13 +204,21 @@ fn last(readings: &[Found]) -> Option<i64> {
     readings.iter().map(|(_, at, reading)| (*at, reading.value)).max().map(|(_, value)| value)
 }
 
-/// Whether a reading is before the range, in it or behind it.
-fn place(range: Range, (_, at, reading): &Found) -> std::cmp::Ordering {
+/// Whether an instant, on a billing day, is before the range, in it or behind it.
+fn is_in(range: Range, at: Instant, day: NaiveDate) -> Ordering {
     let (is_before, is_behind) = match range {
-        Range::Days(from, to) => (reading.day < from, reading.day >= to),
-        Range::Hours(from, to) => (*at < from, *at >= to),
+        Range::Days(from, to) => (day < from, day >= to),
+        Range::Hours(from, to) => (at < from, at >= to),
     };
     is_behind.cmp(&is_before)
+}
+
+/// The day that began last. Where a clock goes back over midnight that is not the calendar day for an hour: readings are
+/// expected of the day that has begun.
+fn day_begun(at: Instant, zone: Tz) -> NaiveDate {
+    let day = local_day(at, zone);
+    let next = day.succ_opt().expect("a day");
+    if day_start(next, zone) <= at { next } else { day }
 }
 
 fn periods(bucket: Bucket, range: Range, zones: &BTreeSet<&'static str>) -> Vec<Period> {
@@ -177,11 +253,11 @@ fn single(zones: &BTreeSet<&'static str>) -> Option<&'static str> {
 }
 
 impl Period {
-    fn of(bucket: Bucket, (_, at, reading): &Found) -> Self {
+    fn of(bucket: Bucket, at: Instant, day: NaiveDate) -> Self {
         match bucket {
-            Bucket::Hour => Self::Hour(hour_start(*at)),
-            Bucket::Day => Self::Day(reading.day),
-            Bucket::Month => Self::Month(month_start(reading.day)),
+            Bucket::Hour => Self::Hour(hour_start(at)),
+            Bucket::Day => Self::Day(day),
+            Bucket::Month => Self::Month(month_start(day)),
             Bucket::Total => Self::Total,
         }
     }
@@ -196,21 +272,28 @@ impl Period {
         }
     }
 
+    /// Start and end in a zone, cut to the range.
+    fn ends(self, range: Range, name: &str) -> (Instant, Instant) {
+        let (from, to) = range.instants(zone(name));
+        let (start, end) = match self {
+            Self::Hour(at) => (at, at + TimeDelta::hours(1)),
+            Self::Day(day) => (day_start(day, zone(name)), day_start(day.succ_opt().expect("a day"), zone(name))),
+            Self::Month(day) => (day_start(day, zone(name)), day_start(next_month(day), zone(name))),
+            Self::Total => (from, to),
+        };
+        (start.max(from), end.min(to))
+    }
+
     /// Start and end as they are shown, if there is one zone, and the instant at which it is over in all zones.
     fn edges(self, range: Range, zones: &BTreeSet<&'static str>) -> (Option<String>, Option<String>, Instant) {
-        let ends = |name: &str| {
-            let (from, to) = range.instants(zone(name));
-            let (start, end) = match self {
-                Self::Hour(at) => (at, at + TimeDelta::hours(1)),
-                Self::Day(day) => (day_start(day, zone(name)), day_start(day.succ_opt().expect("a day"), zone(name))),
-                Self::Month(day) => (day_start(day, zone(name)), day_start(next_month(day), zone(name))),
-                Self::Total => (from, to),
-            };
-            (start.max(from), end.min(to))
-        };
-        let over = zones.iter().map(|name| ends(name).1).max().expect("a zone");
+        let over = zones.iter().map(|name| self.ends(range, name).1).max().expect("a zone");
         let shown = |name: &str, at: Instant| at.with_timezone(&zone(name)).format("%Y-%m-%dT%H:%M:%S%:z").to_string();
         let one = single(zones);
-        (one.map(|name| shown(name, ends(name).0)), one.map(|name| shown(name, ends(name).1)), over)
+        let text = |name: &'static str| {
+            let (start, end) = self.ends(range, name);
+            (shown(name, start), shown(name, end))
+        };
+        let (start, end) = one.map(text).unzip();
+        (start, end, over)
     }
 }

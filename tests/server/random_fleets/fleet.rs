@@ -35,6 +35,8 @@ pub struct Provider {
     pub devices: Vec<Device>,
     pub metrics: Vec<Metric>,
     pub readings: Readings,
+    /// The earliest reading that each channel ever had.
+    pub first: BTreeMap<Channel, Instant>,
     /// Of each register the meters that were replaced: microseconds, last value of the old one, first of the new one.
     pub replaced: BTreeMap<Channel, Vec<(i64, i64, i64)>>,
 }
@@ -84,6 +86,8 @@ pub struct Metric {
     /// Scaled, as is what follows.
     pub rollover_at: Option<i64>,
     pub max_per_hour: Option<i64>,
+    /// Seconds.
+    pub expected_interval: Option<i64>,
 }
 
 const KINDS: [&str; 3] = ["device", "gateway", "integration"];
@@ -117,6 +121,7 @@ impl Provider {
             devices: Vec::new(),
             metrics,
             readings: Readings::default(),
+            first: BTreeMap::new(),
             replaced: BTreeMap::new(),
         };
         for number in 0..dice.between(6, 10) {
@@ -149,6 +154,9 @@ impl Provider {
             let text = |units: Option<i64>| units.map(|units| decimal(units.into(), metric.scale));
             let mut body =
                 json!({"name": metric.key, "unit": "kWh", "kind": metric.kind.word(), "scale": metric.scale});
+            if let Some(seconds) = metric.expected_interval {
+                body["expected_interval"] = json!(seconds);
+            }
             if metric.kind == Kind::Register {
                 body["rollover_at"] = json!(text(metric.rollover_at));
                 body["max_per_hour"] = json!(text(metric.max_per_hour));
@@ -203,7 +211,8 @@ fn metrics(dice: &mut Dice) -> Vec<Metric> {
         // Of the two kinds of registers the first never starts again, the second does.
         let rollover_at = (register && number == 3).then(|| one * dice.of(&[1000, 10_000]));
         let max_per_hour = (register && dice.percent(50)).then(|| one * dice.between(20, 200));
-        metrics.push(Metric { key: format!("m{number}"), kind, scale, rollover_at, max_per_hour });
+        let expected_interval = dice.percent(50).then(|| 3600 * dice.of(&[5, 6, 7, 24, 25]));
+        metrics.push(Metric { key: format!("m{number}"), kind, scale, rollover_at, max_per_hour, expected_interval });
     }
     metrics
 }

@@ -61,6 +61,8 @@ impl Provider {
             Some(there) if there.value == value => ("duplicate", ""),
             Some(_) => ("conflict", "value_differs"),
             None => {
+                let first = self.first.entry((device, sent.metric, sent.dimensions.clone())).or_insert(sent.at);
+                *first = sent.at.min(*first);
                 let increment = if self.metrics[sent.metric].kind == Kind::Delta { value } else { 0 };
                 let id = sent.id.clone();
                 channel.insert(identity, Reading { id, value, increment, owner, day, decision: None, doubt: None });

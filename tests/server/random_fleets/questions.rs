@@ -66,7 +66,7 @@ pub enum Range {
     Hours(Instant, Instant),
 }
 
-const STATS: [&str; 8] = ["count", "sum", "min", "max", "avg", "first", "last", "active_devices"];
+const STATS: [&str; 9] = ["count", "sum", "min", "max", "avg", "first", "last", "active_devices", "registered_devices"];
 
 impl Provider {
     pub fn random_question(&self, dice: &mut Dice, windows: &[Window]) -> Question {

@@ -17,10 +17,13 @@ pub struct Series<'a> {
     pub always: bool,
     /// Of whatever time.
     pub readings: Vec<Found<'a>>,
+    /// Devices while they belonged to it.
+    pub assigned: Vec<(usize, &'a Ownership)>,
 }
 
-/// A series before its readings: label, zones, whether it is always there, and what belongs to it.
-type Plan<'a> = (Option<String>, BTreeSet<&'static str>, bool, Box<dyn Fn(&Found) -> bool + 'a>);
+/// A series before its readings: label, zones, whether it is always there, and which device while of which owner belongs
+/// to it.
+type Plan<'a> = (Option<String>, BTreeSet<&'static str>, bool, Box<dyn Fn(usize, Owner) -> bool + 'a>);
 
 impl Provider {
     /// The series of a metric in the order of the answer.
@@ -29,7 +32,7 @@ impl Provider {
         let own = |found: &Found| found.0.1 == metric && self.owns(scope, found.0.0, found.2.owner);
         let readings: Vec<Found> = self.all_readings().filter(own).collect();
         let plans: Vec<Plan> = match question.by {
-            None => vec![(None, self.zones(scope), true, Box::new(|_| true))],
+            None => vec![(None, self.zones(scope), true, Box::new(|_, _| true))],
             Some(By::Customer) => self.by_customer(scope),
             Some(By::Group) => self.by_group(scope),
             Some(By::Device) => self.by_device(question, range, |device| device.key.clone()),
@@ -39,7 +42,14 @@ impl Provider {
             label,
             zones,
             always,
-            readings: readings.iter().filter(|found| is_of(found)).copied().collect(),
+            readings: readings.iter().filter(|found| is_of(found.0.0, found.2.owner)).copied().collect(),
+            assigned: self
+                .devices
+                .iter()
+                .enumerate()
+                .flat_map(|(place, device)| device.owners.iter().map(move |one| (place, one)))
+                .filter(|(place, one)| self.owns(scope, *place, one.owner) && is_of(*place, one.owner))
+                .collect(),
         };
         plans.into_iter().map(filled).collect()
     }
@@ -59,14 +69,14 @@ impl Provider {
                     Some(customer.key.clone()),
                     zones,
                     true,
-                    Box::new(move |found| below.contains(&found.2.owner.0)),
+                    Box::new(move |_, owner| below.contains(&owner.0)),
                 ));
             }
         }
         if let Some(top) = top {
             let zones = self.zones(Scope::Customer { customer: top, own: true });
             let key = self.customers[top].key.clone();
-            plans.push((Some(key), zones, false, Box::new(move |found| found.2.owner.0 == top)));
+            plans.push((Some(key), zones, false, Box::new(move |_, owner| owner.0 == top)));
         }
         plans
     }
@@ -77,11 +87,11 @@ impl Provider {
         for (place, group) in self.groups.iter().enumerate() {
             if self.owns(scope, 0, (group.customer, None)) {
                 let zones = self.zones(Scope::Group(place));
-                let is_of = move |found: &Found| found.2.owner.1 == Some(place);
+                let is_of = move |_, owner: Owner| owner.1 == Some(place);
                 plans.push((Some(group.key.clone()), zones, true, Box::new(is_of)));
             }
         }
-        plans.push((None, self.zones(scope), false, Box::new(|found| found.2.owner.1.is_none())));
+        plans.push((None, self.zones(scope), false, Box::new(|_, owner| owner.1.is_none())));
         plans
     }
 
@@ -100,7 +110,7 @@ impl Provider {
         let always = question.fill != Fill::None;
         let plan = |(name, zones): (String, _)| -> Plan {
             let own = name.clone();
-            (Some(name), zones, always, Box::new(move |found| label(&self.devices[found.0.0]) == own))
+            (Some(name), zones, always, Box::new(move |device, _| label(&self.devices[device]) == own))
         };
         found.into_iter().map(plan).collect()
     }

@@ -58,7 +58,7 @@ struct At {
 
 /// Which of the rollups' three widths answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Width {
+pub(super) enum Width {
     Hourly,
     Daily,
     Monthly,
@@ -131,43 +131,6 @@ impl Query<'_> {
         Ok(plan.0)
     }
 
-    /// The last values before the range.
-    pub async fn before(&self, db: &mut PgConnection, source: &Source) -> Result<Vec<(Place, i64)>> {
-        #[derive(sqlx::FromRow)]
-        struct Row {
-            metric_id: i32,
-            label: Option<String>,
-            last_value: i64,
-        }
-        // Days are enough for days and months; a range in hours needs the hours before it.
-        let width = if matches!(self.range, Range::Hours { .. }) { Width::Hourly } else { Width::Daily };
-        let (until, first_day) = match self.range {
-            Range::Days { from, .. } => (midnight(*from + Days::new(1)), Some(*from)),
-            Range::Hours { from, .. } => (*from, None),
-        };
-        let sql = match &source.rows {
-            Rows::Owners { owner, .. } => include_str!("../../sql/usage/owners_before.sql")
-                .replace("{rollup}", &format!("{}_{}", owner.word(), width.word()))
-                .replace("{owner}", owner.column()),
-            Rows::Channels { label, .. } => include_str!("../../sql/usage/channels_before.sql")
-                .replace("{rollup}", &format!("channel_{}", width.word()))
-                .replace("{label}", label.expression()),
-        };
-        let sql = sql.replace("{day}", width.day());
-        let query = sqlx::query_as(AssertSqlSafe(sql))
-            .bind(self.metric_ids)
-            .bind(until)
-            .bind(first_day)
-            .bind(MAX_POINTS as i64 + 1);
-        let query = match &source.rows {
-            Rows::Owners { ids, labels, .. } => query.bind(ids).bind(labels),
-            Rows::Channels { filter, .. } => query.bind(&filter.customers).bind(filter.group).bind(filter.device),
-        };
-        let rows: Vec<Row> = query.fetch_all(db).await?;
-        let place = |row: Row| (Place { metric_id: row.metric_id, label: row.label }, row.last_value);
-        Ok(rows.into_iter().map(place).collect())
-    }
-
     fn statement(&self, source: &Source, figures: &str) -> String {
         match &source.rows {
             Rows::Owners { owner, .. } => {
@@ -215,7 +178,7 @@ impl Query<'_> {
     }
 
     /// The widest rollup that will do: a calendar month only answers for itself whole.
-    fn width(&self, anchor: Anchor) -> Width {
+    pub(super) fn width(&self, anchor: Anchor) -> Width {
         match (self.bucket, self.range) {
             (Bucket::Hour, _) | (_, Range::Hours { .. }) => Width::Hourly,
             (Bucket::Month, _) if anchor != Anchor::FIRST => Width::Daily,
@@ -278,7 +241,7 @@ const CUSTOMERS_OF_PROVIDERS: &str =
     "SELECT NULL::text, ARRAY(SELECT customer_id FROM customer WHERE provider_id = ANY ($6::integer[]))";
 
 impl Owner {
-    fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             Self::Provider => "provider",
             Self::Customer => "customer",
@@ -286,7 +249,7 @@ impl Owner {
         }
     }
 
-    fn column(self) -> &'static str {
+    pub(super) fn column(self) -> &'static str {
         match self {
             Self::Provider => "provider_id",
             Self::Customer => "customer_id",
@@ -296,7 +259,7 @@ impl Owner {
 }
 
 impl ChannelLabel {
-    fn expression(self) -> &'static str {
+    pub(super) fn expression(self) -> &'static str {
         match self {
             Self::None => "NULL::text",
             Self::Device => "d.key::text",
@@ -306,7 +269,7 @@ impl ChannelLabel {
 }
 
 impl Width {
-    fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             Self::Hourly => "hourly",
             Self::Daily => "daily",
@@ -314,7 +277,7 @@ impl Width {
         }
     }
 
-    fn day(self) -> &'static str {
+    pub(super) fn day(self) -> &'static str {
         match self {
             Self::Hourly | Self::Daily => "billing_day",
             Self::Monthly => "billing_month",
@@ -329,7 +292,7 @@ impl From<At> for Place {
 }
 
 /// A billing day lies within the UTC day of its date and its two neighbours, also where the time zone changes.
-fn midnight(day: NaiveDate) -> DateTime<Utc> {
+pub(super) fn midnight(day: NaiveDate) -> DateTime<Utc> {
     day.and_time(NaiveTime::MIN).and_utc()
 }
 

@@ -1,15 +1,18 @@
 //! Figures out: `GET /v1/usage`. `ask` reads the parameters, `scope` finds whose usage it is among the `customers`,
-//! `figures` asks the rollups, `answer` writes the points. `registered` and `expected` count from assignments
+//! `figures` asks the rollups, if they have all of the range (`kept`), `before` for what gaps are filled with, `answer`
+//! writes the points. `registered` and `expected` count from assignments
 //! (`assigned`) what readings cannot tell.
 
 mod answer;
 mod ask;
 mod assigned;
+mod before;
 mod counts;
 mod customers;
 mod direct;
 mod expected;
 mod figures;
+mod kept;
 mod registered;
 mod scope;
 mod span;
@@ -30,7 +33,7 @@ use crate::http::accept;
 use crate::http::access::{Reader, Tenant};
 use crate::http::extract::Query;
 use crate::http::problem::{Problem, ProblemBody, Result};
-use crate::rollup;
+use crate::rollup::{self, retention::Kept};
 use answer::{Columns, Freshness, Point, ScopeAnswer, SeriesAnswer, Usage};
 use ask::{Ask, Filling, Parameters, Stat};
 use customers::Customers;
@@ -49,7 +52,8 @@ pub fn routes() -> OpenApiRouter<App> {
 /// shorter by the difference. Months begin on the `billing_month_anchor` of the customer that the series is of: of the
 /// scope, of the sub-customer with `by=customer`, of the group's customer with `by=group`, of a device's owner; a
 /// provider's are calendar months. A range need not be of whole months: a month's point then covers the days that lie in
-/// it, as its `start` and `end` say. `Accept: text/csv` gives one row per series and point.
+/// it, as its `start` and `end` say. A range that begins before the time that figures of its bucket are kept of is
+/// refused (`not_kept`). `Accept: text/csv` gives one row per series and point.
 ///
 /// `active_devices` counts each device once in a period, so a month's number is not the sum of its days'.
 /// `registered_devices` comes from assignments: a device whose first assignment has no start counts in every period
@@ -62,7 +66,7 @@ pub fn routes() -> OpenApiRouter<App> {
             (Usage = "application/json"),
             (String = "text/csv", example = "metric,unit,time_zone,period,start,end,sum,count,final\nenergy,kWh,Europe/Paris,2026-11-01,2026-11-01T00:00:00+01:00,2026-11-02T00:00:00+01:00,32.330,24,false\n"))),
         (status = 406, description = "`not_acceptable`: neither JSON nor CSV", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 422, description = "`meaningless_statistic` or `too_many_points`", body = ProblemBody, content_type = "application/problem+json")))]
+        (status = 422, description = "`meaningless_statistic`, `too_many_points`, or `not_kept`: the range begins before the time that figures of this bucket are kept of", body = ProblemBody, content_type = "application/problem+json")))]
 async fn usage(
     State(app): State<App>,
     Reader(tenant): Reader,
@@ -154,6 +158,12 @@ impl Found {
         self.stats.iter().flatten().any(|stat| *stat == Stat::ActiveDevices)
     }
 
+    /// Whether something is asked that is made from readings. Registered devices are not.
+    fn needs_readings(&self) -> bool {
+        self.metrics.iter().any(|metric| metric.expected_interval.is_some())
+            || self.stats.iter().flatten().any(|stat| *stat != Stat::RegisteredDevices)
+    }
+
     /// Then no other figures are needed: wherever a device is counted there are some, so no point is missed.
     fn counts_devices_alone(&self) -> bool {
         self.metrics.iter().all(|metric| metric.expected_interval.is_none())
@@ -183,7 +193,11 @@ impl<'a> Table<'a> {
     async fn load(&mut self, db: &mut PgConnection, found: &Found) -> Result<()> {
         let metric_ids: Vec<_> = found.metrics.iter().map(|metric| metric.metric_id).collect();
         let query = figures::Query { metric_ids: &metric_ids, range: self.range, bucket: self.ask.bucket.into() };
+        let kept = Kept::read(db).await?;
         for source in &found.sources {
+            if found.needs_readings() {
+                query.check_kept(source, found.counts_devices(), &kept, &found.scope.calendars)?;
+            }
             if !found.counts_devices_alone() {
                 for (place, period, figures) in query.stats(db, source).await? {
                     self.figures.entry(place).or_default().insert(period, figures);
@@ -195,7 +209,7 @@ impl<'a> Table<'a> {
                 }
             }
             if self.ask.fill == Filling::Previous {
-                self.before.extend(query.before(db, source).await?);
+                self.before.extend(query.before(db, source, &kept).await?);
             }
         }
         Ok(())

@@ -51,7 +51,7 @@ use std::process::ExitCode;
 
 use rollups::{
     catalog as rollups_catalog, columnstore as rollups_columnstore, freshness as rollups_freshness,
-    plans as rollups_plans, refreshing as rollups_refreshing, retention as rollups_retention,
+    kept as rollups_kept, plans as rollups_plans, refreshing as rollups_refreshing, retention as rollups_retention,
 };
 use verify::{damage as verify_damage, operation as verify_operation, readings as verify_readings};
 
@@ -270,6 +270,11 @@ fn main() -> ExitCode {
             figures_that_cannot_follow_keep_their_owner_and_day,
             retention_broken_off_anywhere_is_taken_up_again,
             each_level_is_kept_for_its_own_time,
+        }),
+        harness::topic!(rollups_kept::{
+            a_question_about_what_was_dropped_is_refused,
+            readings_that_were_dropped_are_not_listed_as_none,
+            gaps_are_filled_with_levels_from_before_what_is_kept,
         }),
         harness::topic!(rollups_catalog::{
             rollups_are_what_the_edition_offers,

@@ -6,7 +6,7 @@ mod stream;
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
-use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, SecondsFormat, Utc};
 use serde::Deserialize;
 use sqlx::PgConnection;
 use utoipa::IntoParams;
@@ -21,9 +21,10 @@ use crate::http::accept;
 use crate::http::access::{Reader, Tenant};
 use crate::http::extract::{PathRef, Query};
 use crate::http::page::{Page, Window};
-use crate::http::problem::{Problem, ProblemBody, Result};
+use crate::http::problem::{Code, Problem, ProblemBody, Result};
 use crate::ingest::raw::rows::{Position, RawItem, Selection};
 use crate::registry::calendars;
+use crate::rollup::retention::kept_from;
 
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list))
@@ -40,7 +41,8 @@ struct ListParameters {
     /// Key or id of a metric; all of the device's when left out.
     #[param(example = "energy")]
     metric: Option<String>,
-    /// First instant, RFC 3339; or a billing day of the device's owner.
+    /// First instant, RFC 3339; or a billing day of the device's owner. Left out, the list begins with the oldest reading
+    /// that is kept.
     #[param(example = "2026-11-01")]
     from: Option<String>,
     /// Instant or day before which the range ends.
@@ -66,7 +68,9 @@ struct ListParameters {
             (String = "application/x-ndjson"),
             (String = "text/csv"))),
         (status = 406, description = "`not_acceptable`: neither JSON, NDJSON nor CSV", body = ProblemBody,
-            content_type = "application/problem+json")))]
+            content_type = "application/problem+json"),
+        (status = 422, description = "`not_kept`: the range begins before the time that readings are kept of",
+            body = ProblemBody, content_type = "application/problem+json")))]
 async fn list(
     State(app): State<App>,
     Reader(tenant): Reader,
@@ -88,6 +92,7 @@ async fn list(
     if from.zip(to).is_some_and(|(from, to)| from > to) {
         return Err(Problem::parameter("to", "is before from"));
     }
+    check_kept(&mut db, from, to).await?;
     let selection = Selection::of(&mut db, device_id, metric_id, (from, to)).await?;
     if format != JSON {
         if let Some(name) = query.limit.and(Some("limit")).or(query.cursor.and(Some("cursor"))) {
@@ -105,6 +110,21 @@ async fn list(
     let Page { items, next } = window.page(rows, |row| row.position().to_string());
     let items = items.iter().map(|row| selection.item(row)).collect::<sqlx::Result<_>>()?;
     Ok(Page { items, next }.respond(&uri))
+}
+
+/// Refuses a range that would seem to have no readings where they were dropped.
+async fn check_kept(db: &mut PgConnection, from: Option<DateTime<Utc>>, to: Option<DateTime<Utc>>) -> Result<()> {
+    let Some(since) = kept_from(db, "reading").await? else { return Ok(()) };
+    let (name, is_kept) = match (from, to) {
+        (Some(from), _) => ("from", from >= since),
+        (None, Some(to)) => ("to", to > since),
+        (None, None) => return Ok(()),
+    };
+    if is_kept {
+        return Ok(());
+    }
+    let detail = format!("readings are kept from {} on", since.to_rfc3339_opts(SecondsFormat::AutoSi, true));
+    Err(Problem::new(Code::NotKept, format!("{name}: {detail}")).at(name, "not_kept", detail))
 }
 
 /// The device, and the billing calendar of its owner.

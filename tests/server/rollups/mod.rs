@@ -3,6 +3,7 @@
 pub mod catalog;
 pub mod columnstore;
 pub mod freshness;
+pub mod kept;
 pub mod naive;
 pub mod plans;
 pub mod refreshing;

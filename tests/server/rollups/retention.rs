@@ -13,7 +13,7 @@ use super::{columnstore::compress, fleet, insert, naive, refreshing::run_policie
 use crate::fixtures;
 use crate::harness::TestApp;
 
-const DAY: Duration = Duration::from_secs(86_400);
+pub const DAY: Duration = Duration::from_secs(86_400);
 const FORTY_DAYS: Keep = Keep { readings: Some(DAY.saturating_mul(40)), hourly: None, daily: None, monthly: None };
 
 /// Three years of readings, followed and compressed, and a copy of them all in the table `everything`.
@@ -28,7 +28,7 @@ async fn history(app: &TestApp) -> PgConnection {
     db
 }
 
-async fn retain(app: &TestApp, keep: &Keep) {
+pub async fn retain(app: &TestApp, keep: &Keep) {
     let mut db = app.db().await;
     rollup::retain(&mut db, app.edition, keep).await.expect("retention");
     db.close().await.expect("a close");

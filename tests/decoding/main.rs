@@ -88,12 +88,13 @@ fn any_gzip_is_decoded_within_the_limits_or_refused() {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
         std::io::Write::write_all(&mut encoder, bytes).and_then(|()| encoder.finish()).expect("memory")
     };
-    fuzz("gzip", encoded(gzip));
+    fuzz("gzip", [seeds("gzip"), encoded(gzip)].concat());
 }
 
 #[test]
 fn any_zstd_is_decoded_within_the_limits_or_refused() {
-    fuzz("zstd", encoded(|bytes| zstd::encode_all(bytes, 3).expect("memory")));
+    let zstd = |bytes: &[u8]| zstd::encode_all(bytes, 3).expect("memory");
+    fuzz("zstd", [seeds("zstd"), encoded(zstd)].concat());
 }
 
 #[test]

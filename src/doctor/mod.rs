@@ -1,6 +1,7 @@
 //! What `meterbase doctor` looks at: is the database fit, safe and in agreement with this machine? It changes nothing.
 
 mod machine;
+mod releases;
 mod server;
 mod time_zones;
 
@@ -69,6 +70,7 @@ async fn examine_database(db: &mut PgConnection, connections: u32) -> sqlx::Resu
     }
     let settings = server::Settings::read(db).await?;
     findings.push(settings.edition());
+    findings.extend(server::flaws(db, &settings).await?);
     findings.push(server::rights(db).await?);
     let schema = server::schema(db).await?;
     let current = schema.status == Status::Ok;

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::database::{self, OLDEST_TIMESCALEDB, POSTGRES_MAJORS, Rights};
-use crate::doctor::Finding;
+use crate::doctor::{Finding, releases};
 use crate::migrate;
 
 pub async fn postgres(db: &mut PgConnection) -> sqlx::Result<Finding> {
@@ -51,6 +51,14 @@ pub async fn timescaledb(db: &mut PgConnection) -> sqlx::Result<Finding> {
         ),
         (Some(version), _) => Finding::ok(what, version),
     })
+}
+
+/// What is known to be wrong with the release of TimescaleDB that this database has.
+pub async fn flaws(db: &mut PgConnection, settings: &Settings) -> sqlx::Result<Vec<Finding>> {
+    let (version, number): (String, i32) =
+        sqlx::query_as(include_str!("../../sql/doctor/release.sql")).fetch_one(db).await?;
+    let community = settings.text("timescaledb.license") == "timescale";
+    Ok(releases::known_flaws(&version, community, u32::try_from(number / 10_000).unwrap_or(0)))
 }
 
 pub async fn rights(db: &mut PgConnection) -> sqlx::Result<Finding> {

@@ -51,7 +51,8 @@ use std::process::ExitCode;
 
 use rollups::{
     catalog as rollups_catalog, columnstore as rollups_columnstore, freshness as rollups_freshness,
-    kept as rollups_kept, plans as rollups_plans, refreshing as rollups_refreshing, retention as rollups_retention,
+    kept as rollups_kept, late as rollups_late, plans as rollups_plans, refreshing as rollups_refreshing,
+    retention as rollups_retention,
 };
 use verify::{damage as verify_damage, operation as verify_operation, readings as verify_readings};
 
@@ -275,6 +276,10 @@ fn main() -> ExitCode {
             a_question_about_what_was_dropped_is_refused,
             readings_that_were_dropped_are_not_listed_as_none,
             gaps_are_filled_with_levels_from_before_what_is_kept,
+        }),
+        harness::topic!(rollups_late::{
+            late_readings_are_followed_in_the_chunks_of_their_time_alone,
+            what_late_readings_cost_is_in_proportion,
         }),
         harness::topic!(rollups_catalog::{
             rollups_are_what_the_edition_offers,

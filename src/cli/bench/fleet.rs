@@ -8,21 +8,15 @@ use std::time::Instant;
 
 use chrono::NaiveDate;
 use serde::Serialize;
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::PgConnection;
 
 use crate::cli::Failure;
+use crate::cli::bench::registry::{Size, name, refuse_others, registry};
+use crate::cli::bench::steps::{self, Step, is_done, mark, vacuum};
 use crate::cli::progress::{Progress, Unit};
 use crate::database::Edition;
 use crate::rollup;
 use crate::rollup::definition::{FIGURES, Period, ROLLUPS, Rollup};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Size {
-    pub devices: u32,
-    /// Below the one customer that is above all others.
-    pub customers: u32,
-    pub groups: u32,
-}
 
 /// What a rollup has, and how long loading it took.
 #[derive(Debug, Clone, Serialize, sqlx::FromRow)]
@@ -31,12 +25,6 @@ pub struct Loaded {
     pub rows: i64,
     pub seconds: f64,
 }
-
-/// Key of the provider that all of it belongs to.
-pub const PROVIDER: &str = "bench";
-
-/// Devices that are registered in one transaction.
-const BATCH: u32 = 20_000;
 
 /// Devices that have readings: one of so many.
 const READING_DEVICES: i32 = 500;
@@ -50,21 +38,15 @@ const fn day(year: i32, month: u32) -> NaiveDate {
     NaiveDate::from_ymd_opt(year, month, 1).expect("a date")
 }
 
-/// A statement of the load, done once.
-struct Step {
-    name: String,
-    /// The table that it fills.
-    table: String,
-    sql: String,
-    numbers: Vec<i32>,
-    days: Vec<NaiveDate>,
-}
-
 /// Loads what is not there yet.
 pub async fn load(db: &mut PgConnection, edition: Edition, size: Size) -> Result<Vec<Loaded>, Failure> {
-    refuse_others(db, size).await?;
-    sqlx::raw_sql(include_str!("../../../sql/bench/steps.sql")).execute(&mut *db).await?;
-    let (first, rest) = (registry(size), figures(db, edition).await?);
+    let name = name("query", size);
+    refuse_others(db, &name).await?;
+    steps::begin(db).await?;
+    let readings = Step::new("readings".to_owned(), "reading", include_str!("../../../sql/bench/readings.sql"));
+    let mut first = registry(size, &name);
+    first.push(readings.numbers([READING_DEVICES]).days([END]));
+    let rest = figures(db, edition).await?;
     let progress = Progress::new("loading, steps", (first.len() + rest.len()) as u64, Unit::Number);
     for (at, step) in (0..).zip(&first) {
         progress.at(at);
@@ -81,41 +63,6 @@ pub async fn load(db: &mut PgConnection, edition: Edition, size: Size) -> Result
     const LOADED: &str =
         "SELECT rollup, sum(rows)::bigint AS rows, sum(seconds) AS seconds FROM bench_step GROUP BY 1 ORDER BY 1";
     Ok(sqlx::query_as(LOADED).fetch_all(db).await?)
-}
-
-/// The database is to be its own: what is written here is nobody's reading.
-async fn refuse_others(db: &mut PgConnection, size: Size) -> Result<(), Failure> {
-    let found: Vec<(String, String)> =
-        sqlx::query_as("SELECT key::text, name FROM provider ORDER BY key = $1::text, key")
-            .bind(PROVIDER)
-            .fetch_all(&mut *db)
-            .await?;
-    let refused =
-        |why: String| Err(Failure::Failed(format!("{why}; take another --data-dir, or a database of its own")));
-    match found.first() {
-        None => Ok(()),
-        Some((key, name)) if key == PROVIDER && *name == name_for(size) => Ok(()),
-        Some((key, name)) if key == PROVIDER => refused(format!("the database was filled for {name:?}")),
-        Some((key, _)) => refused(format!("the database has the data of the provider {key}")),
-    }
-}
-
-/// Name of the provider: tells on a second run whether the data is of this size.
-fn name_for(size: Size) -> String {
-    format!("meterbase bench query: {} devices, {} customers, {} groups", size.devices, size.customers, size.groups)
-}
-
-fn registry(size: Size) -> Vec<Step> {
-    let (customers, groups) = (size.customers.cast_signed(), size.groups.cast_signed());
-    let registry = include_str!("../../../sql/bench/registry.sql").replace("{name}", &name_for(size));
-    let batches = (0..size.devices).step_by(BATCH as usize).map(|from| {
-        let to = (from + BATCH).min(size.devices);
-        let sql = include_str!("../../../sql/bench/devices.sql");
-        Step::new(format!("devices from {from}"), "device", sql).numbers([from.cast_signed(), to.cast_signed(), groups])
-    });
-    let readings = Step::new("readings".to_owned(), "reading", include_str!("../../../sql/bench/readings.sql"));
-    let first = Step::new("registry".to_owned(), "device_group", &registry).numbers([customers, groups]);
-    [first].into_iter().chain(batches).chain([readings.numbers([READING_DEVICES]).days([END])]).collect()
 }
 
 /// Days of channels, days of owners, and the months of all.
@@ -178,74 +125,4 @@ async fn follow(db: &mut PgConnection, edition: Edition) -> Result<(), Failure> 
         mark(db, STEP, "rollups of the readings", 0, started).await?;
     }
     Ok(())
-}
-
-/// As autovacuum leaves it: statistics for the planner, and which pages an index is enough for.
-async fn vacuum(db: &mut PgConnection, step: &str) -> Result<(), Failure> {
-    if !is_done(db, step).await? {
-        let started = Instant::now();
-        sqlx::raw_sql("VACUUM (ANALYZE)").execute(&mut *db).await?;
-        mark(db, step, "vacuum and statistics", 0, started).await?;
-    }
-    Ok(())
-}
-
-async fn is_done(db: &mut PgConnection, step: &str) -> sqlx::Result<bool> {
-    sqlx::query_scalar("SELECT EXISTS (SELECT FROM bench_step WHERE step = $1)").bind(step).fetch_one(db).await
-}
-
-async fn mark(db: &mut PgConnection, step: &str, rollup: &str, rows: u64, started: Instant) -> sqlx::Result<()> {
-    let done = sqlx::query("INSERT INTO bench_step (step, rollup, rows, seconds) VALUES ($1, $2, $3, $4)")
-        .bind(step)
-        .bind(rollup)
-        .bind(rows.cast_signed())
-        .bind(started.elapsed().as_secs_f64());
-    done.execute(db).await?;
-    Ok(())
-}
-
-impl Step {
-    fn new(name: String, table: &str, sql: &str) -> Self {
-        Self { name, table: table.to_owned(), sql: sql.to_owned(), numbers: Vec::new(), days: Vec::new() }
-    }
-
-    fn numbers(self, numbers: impl Into<Vec<i32>>) -> Self {
-        Self { numbers: numbers.into(), ..self }
-    }
-
-    fn days(self, days: impl Into<Vec<NaiveDate>>) -> Self {
-        Self { days: days.into(), ..self }
-    }
-
-    /// Runs it unless it was run before, and keeps that in the same transaction.
-    async fn run(&self, db: &mut PgConnection) -> sqlx::Result<()> {
-        if is_done(db, &self.name).await? {
-            return Ok(());
-        }
-        let started = Instant::now();
-        let mut transaction = db.begin().await?;
-        let mut statement = sqlx::query(AssertSqlSafe(self.sql.clone())).persistent(false);
-        for day in &self.days {
-            statement = statement.bind(day);
-        }
-        for number in &self.numbers {
-            statement = statement.bind(number);
-        }
-        let rows = statement.execute(&mut *transaction).await?.rows_affected();
-        mark(&mut transaction, &self.name, &self.table, rows, started).await?;
-        transaction.commit().await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn all_devices_are_registered_once() {
-        let size = Size { devices: 45_000, customers: 10, groups: 30 };
-        let numbers: Vec<_> =
-            registry(size).into_iter().filter(|step| step.table == "device").map(|s| s.numbers).collect();
-        assert_eq!(numbers, [[0, 20_000, 30], [20_000, 40_000, 30], [40_000, 45_000, 30]]);
-    }
 }

@@ -1,10 +1,17 @@
-//! `meterbase bench`: what this machine and its database do. `query` is the command, `fleet` the data that it asks,
-//! `questions` what is asked, `timing` and `machine` what is told of it.
+//! `meterbase bench`: what this machine and its database do.
+//!
+//! - `query`: the command; `fleet` the data that it asks, `questions` what is asked, `timing` what is told of it
+//! - `late`: the command, with its data and what it measures
+//! - `registry`, `steps`: the fleet of both, and how it is loaded
+//! - `machine`: the machine that was measured
 
 mod fleet;
+mod late;
 mod machine;
 mod query;
 mod questions;
+mod registry;
+mod steps;
 mod timing;
 
 use clap::{Args, Subcommand};
@@ -21,12 +28,14 @@ pub struct BenchArgs {
 #[derive(Debug, Subcommand)]
 enum BenchCommand {
     Query(query::QueryArgs),
+    Late(late::LateArgs),
 }
 
 impl BenchArgs {
     pub async fn run(self) -> Result<(), Failure> {
         match self.command {
             BenchCommand::Query(args) => args.run().await,
+            BenchCommand::Late(args) => args.run().await,
         }
     }
 }

@@ -7,9 +7,10 @@ use comfy_table::{CellAlignment, Table, TableComponent, presets};
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use crate::cli::bench::fleet::{self, Loaded, PROVIDER, Size};
+use crate::cli::bench::fleet::{self, Loaded};
 use crate::cli::bench::machine::Machine;
 use crate::cli::bench::questions::{QUESTIONS, Question};
+use crate::cli::bench::registry::{PROVIDER, Size};
 use crate::cli::bench::timing::{Spread, Times};
 use crate::cli::progress::{Progress, Unit};
 use crate::cli::target::revoke;

@@ -1,6 +1,6 @@
 //! What is asked.
 
-use crate::cli::bench::fleet::Size;
+use crate::cli::bench::registry::Size;
 
 /// A question, asked of another entity in every round where it is of one.
 #[derive(Debug, Clone, Copy)]

@@ -4,6 +4,7 @@ pub mod catalog;
 pub mod columnstore;
 pub mod freshness;
 pub mod kept;
+pub mod late;
 pub mod naive;
 pub mod plans;
 pub mod refreshing;

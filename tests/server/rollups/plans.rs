@@ -85,7 +85,7 @@ const MORE_DEVICES: &str = "
     SELECT provider_id, device_id, metric_id FROM made JOIN metric USING (provider_id)";
 
 /// Two years of readings, most of them in the month that most questions are about.
-async fn two_years(app: &TestApp) -> PgConnection {
+pub async fn two_years(app: &TestApp) -> PgConnection {
     let mut db = fleet(app).await;
     run(&mut db, MORE_DEVICES).await;
     let first: DateTime<Utc> = "2023-07-01T00:00:00Z".parse().unwrap();
@@ -184,7 +184,7 @@ fn scans(plan: &Value) -> Vec<Scan> {
 }
 
 /// The chunks of a hypertable or continuous aggregate that hold a part of a range.
-async fn chunks(db: &mut PgConnection, name: &str, from: &str, to: &str) -> BTreeSet<String> {
+pub async fn chunks(db: &mut PgConnection, name: &str, from: &str, to: &str) -> BTreeSet<String> {
     let sql = format!(
         "SELECT chunk_name::text FROM timescaledb_information.chunks
          WHERE range_start < '{to}' AND range_end > '{from}' AND hypertable_name IN ('{name}',

@@ -33,6 +33,13 @@ pub async fn wrong_usage_is_said_in_a_sentence(_: TestApp) {
     refused(&["keys", "create", "--scope", "admin", "--expires", "2001-01-01T00:00:00Z"], 2, "in the future");
     refused(&["serve", "--tls-cert", "cert.pem"], 2, "--tls-key");
     refused(&["serve", "--data-dir", "d", "--database-url", "postgres://u:secret@h/d"], 2, "exclude each other");
+    refused(
+        &["serve", "--keep-readings", "40d", "--keep-hourly", "30d"],
+        2,
+        "--keep-hourly must be at least --keep-readings, 40d",
+    );
+    refused(&["serve", "--keep-daily", "400d"], 2, "--keep-daily needs --keep-hourly");
+    refused(&["serve", "--columnstore-after", "1d"], 2, "at least 7d, or never");
     refused(&["serve", "--colour"], 2, "--colour");
     refused(&[], 2, "Usage");
 }

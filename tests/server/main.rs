@@ -271,6 +271,8 @@ fn main() -> ExitCode {
             figures_that_cannot_follow_keep_their_owner_and_day,
             retention_broken_off_anywhere_is_taken_up_again,
             each_level_is_kept_for_its_own_time,
+            verify_and_rebuild_leave_what_was_dropped_alone,
+            a_register_goes_on_from_the_last_reading_that_was_dropped,
         }),
         harness::topic!(rollups_kept::{
             a_question_about_what_was_dropped_is_refused,

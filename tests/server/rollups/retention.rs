@@ -10,8 +10,10 @@ use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::{columnstore::compress, fleet, insert, naive, refreshing::run_policies};
-use crate::fixtures;
+use crate::binary::text;
+use crate::fixtures::{self, Metric};
 use crate::harness::TestApp;
+use crate::verify::{command, verify};
 
 pub const DAY: Duration = Duration::from_secs(86_400);
 const FORTY_DAYS: Keep = Keep { readings: Some(DAY.saturating_mul(40)), hourly: None, daily: None, monthly: None };
@@ -257,4 +259,57 @@ pub async fn each_level_is_kept_for_its_own_time(app: TestApp) {
     // The oldest reading that is taken is in its hour, its day and its month, beside all that they had.
     late_readings(&app, &mut db, readings).await;
     naive::check_of(&mut db, "everything", "with late readings in what is kept").await;
+}
+
+pub async fn verify_and_rebuild_leave_what_was_dropped_alone(app: TestApp) {
+    let mut db = fleet(&app).await;
+    let now = Utc::now();
+    insert(&mut db, 80, now - TimeDelta::days(75), now).await;
+    app.settle().await;
+    sqlx::raw_sql("CREATE TABLE everything AS TABLE reading").execute(&mut db).await.expect("a copy");
+    retain(&app, &Keep { readings: Some(DAY * 10), hourly: Some(DAY * 20), daily: Some(DAY * 30), monthly: None })
+        .await;
+    naive::check_of(&mut db, "everything", "after the drop").await;
+    let compared = verify(&app, &["--only", "rollups"]).expect_clean();
+    let before = figures(&mut db).await;
+    for arguments in [["rollups", "rebuild"], ["rollups", "refresh"]] {
+        let said = command(&app, &arguments).output().expect("the binary");
+        assert!(said.status.success(), "{}", text(&said.stderr));
+        assert_eq!(figures(&mut db).await, before, "{arguments:?}");
+    }
+    assert_eq!(verify(&app, &["--only", "rollups"]).expect_clean(), compared);
+}
+
+pub async fn a_register_goes_on_from_the_last_reading_that_was_dropped(app: TestApp) {
+    let key = fixtures::north(&app).await;
+    let mut db = app.db().await;
+    fixtures::metric(&mut db, "north", "total", Metric { kind: "register", scale: 0, ..Metric::default() }).await;
+    let now = Utc::now();
+    let reading = |days: i64, value: &str| json!({"device": "m1", "metric": "total", "at": (now - TimeDelta::days(days)).to_rfc3339(), "value": value});
+    let sent = [reading(80, "100"), reading(50, "130"), reading(20, "200")];
+    fixtures::send_json(&app, &key, &json!(sent)).await;
+    app.settle().await;
+    retain(&app, &FORTY_DAYS).await;
+    assert_eq!(increments(&mut db).await, ["200 70"]);
+    // Between the one that was dropped and the one that is kept, and after that.
+    let late = fixtures::send_json(&app, &key, &json!([reading(30, "150"), reading(5, "210")])).await;
+    assert_eq!(fixtures::verdicts(&late), ["stored", "stored"]);
+    assert_eq!(increments(&mut db).await, ["150 20", "200 50", "210 10"]);
+    app.settle().await;
+    let used: String = sqlx::query_scalar("SELECT sum(increment_sum)::text FROM provider_monthly")
+        .fetch_one(&mut db)
+        .await
+        .expect("a sum");
+    assert_eq!(used, "110");
+    // A meter that was silent for longer than readings are kept.
+    retain(&app, &Keep { readings: Some(DAY * 2), ..Keep::default() }).await;
+    assert_eq!(increments(&mut db).await, Vec::<String>::new());
+    fixtures::send_json(&app, &key, &json!([reading(0, "260")])).await;
+    assert_eq!(increments(&mut db).await, ["260 50"]);
+}
+
+/// Value and increment of each reading that there is, in their order.
+async fn increments(db: &mut PgConnection) -> Vec<String> {
+    let sql = "SELECT value || ' ' || increment FROM reading ORDER BY ts";
+    sqlx::query_scalar(sql).persistent(false).fetch_all(db).await.expect("the readings")
 }

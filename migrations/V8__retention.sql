@@ -24,6 +24,8 @@ COMMENT ON COLUMN register_base.ts IS 'The instant of the reading.';
 COMMENT ON COLUMN register_base.event_key IS 'Its event key.';
 COMMENT ON COLUMN register_base.value IS 'Its value, scaled.';
 
-ALTER TABLE rollup_generation ADD COLUMN oldest_chunk timestamptz, ADD COLUMN followed_at timestamptz;
+ALTER TABLE rollup_generation ADD COLUMN oldest_chunk timestamptz, ADD COLUMN followed_at timestamptz,
+    ADD COLUMN fingerprint_around text;
 COMMENT ON COLUMN rollup_generation.oldest_chunk IS 'Start of the oldest chunk of readings as the refresher last knew it: where it begins later, somebody dropped chunks. Null while there was none.';
 COMMENT ON COLUMN rollup_generation.followed_at IS 'When a refresher was last done with all changes, to within an hour; null before the first time.';
+COMMENT ON COLUMN rollup_generation.fingerprint_around IS 'SHA-256 of the statements that made the triggers and comments around them; null before these had one.';

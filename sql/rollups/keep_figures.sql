@@ -34,6 +34,6 @@ DECLARE
         FROM timescaledb_information.continuous_aggregates
         WHERE view_schema = 'public' AND view_name = 'channel_hourly');
 BEGIN
-    EXECUTE format('CREATE TRIGGER refuse_blind_refresh BEFORE DELETE ON %s FOR EACH STATEMENT EXECUTE FUNCTION refuse_blind_refresh()',
+    EXECUTE format('CREATE OR REPLACE TRIGGER refuse_blind_refresh BEFORE DELETE ON %s FOR EACH STATEMENT EXECUTE FUNCTION refuse_blind_refresh()',
         materialization);
 END $$;

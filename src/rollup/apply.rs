@@ -2,7 +2,8 @@
 //!
 //! The statements that make them are fingerprinted. While the fingerprint is that of the newest generation, nothing is
 //! done. Otherwise, because a definition changed or the database comes from the other edition, all are made anew in one
-//! transaction and every hour that has readings is queued for the refresher.
+//! transaction and every hour that has readings is queued for the refresher. Triggers and comments have a fingerprint of
+//! their own: they are replaced without that, also where readings are gone.
 
 use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -20,8 +21,9 @@ pub enum ApplyError {
     ReadingsGone { rollup: String, figures: String, readings: String },
     #[error(
         "readings are in the columnstore, which the Apache edition cannot read: on the Community edition, start a server with \
-         --columnstore-after never, decompress the chunks (SELECT decompress_chunk(c, true) FROM show_chunks('reading') c) \
-         and start it once more; then change the edition"
+         --columnstore-after never, run SELECT decompress_chunk(format('%I.%I', chunk_schema, chunk_name)) \
+         FROM timescaledb_information.chunks WHERE hypertable_name = 'reading' AND is_compressed, and start it once more; \
+         then change the edition"
     )]
     Columnstore,
     #[error(transparent)]
@@ -30,14 +32,15 @@ pub enum ApplyError {
 
 /// Makes the rollups of `edition`, or leaves them alone when they are there as they should be.
 pub async fn apply(db: &mut PgConnection, edition: Edition) -> Result<(), ApplyError> {
-    let statements = statements(edition);
-    let fingerprint: String = Sha256::digest(statements.join("\n")).iter().map(|byte| format!("{byte:02x}")).collect();
-    let found: Option<(String, String)> =
-        sqlx::query_as("SELECT edition, fingerprint FROM rollup_generation ORDER BY generation_id DESC LIMIT 1")
-            .fetch_optional(&mut *db)
-            .await?;
+    let (statements, around) = (statements(edition), around(edition));
+    let (fingerprint, fingerprint_around) = (fingerprint(&statements), fingerprint(&around));
+    let found: Option<Generation> =
+        sqlx::query_as(include_str!("../../sql/rollups/generation.sql")).fetch_optional(&mut *db).await?;
     let name = edition.to_string().to_lowercase();
-    if found.as_ref().is_some_and(|(e, f)| *e == name && *f == fingerprint) {
+    if let Some(found) = found.as_ref().filter(|found| found.edition == name && found.fingerprint == fingerprint) {
+        if found.fingerprint_around.as_deref() != Some(&fingerprint_around) {
+            replace_around(db, around, &fingerprint_around).await?;
+        }
         return Ok(());
     }
     if edition == Edition::Apache && has_columnstore(db).await? {
@@ -46,21 +49,49 @@ pub async fn apply(db: &mut PgConnection, edition: Edition) -> Result<(), ApplyE
     let mut transaction = db.begin().await?;
     // No reading may come between the old triggers and the queue, or none would note it.
     sqlx::query("LOCK TABLE reading IN SHARE ROW EXCLUSIVE MODE").execute(&mut *transaction).await?;
-    if let Some((edition, _)) = &found {
-        tracing::info!(from = edition, to = name, "making the rollups anew; they follow all readings again");
+    if let Some(found) = &found {
+        tracing::info!(from = found.edition, to = name, "making the rollups anew; they follow all readings again");
         refuse_to_lose(&mut transaction).await?;
         drop_all(&mut transaction).await?;
     }
-    for statement in statements {
+    for statement in statements.into_iter().chain(around) {
         sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *transaction).await?;
     }
     sqlx::query(include_str!("../../sql/rollups/queue_all.sql")).execute(&mut *transaction).await?;
-    sqlx::query("INSERT INTO rollup_generation (edition, fingerprint) VALUES ($1, $2)")
+    sqlx::query(include_str!("../../sql/rollups/begin_generation.sql"))
         .bind(name)
         .bind(fingerprint)
+        .bind(fingerprint_around)
         .execute(&mut *transaction)
         .await?;
     Ok(transaction.commit().await?)
+}
+
+/// What the newest rollups were made by.
+#[derive(sqlx::FromRow)]
+struct Generation {
+    edition: String,
+    fingerprint: String,
+    /// Of what is around them; none before that had one.
+    fingerprint_around: Option<String>,
+}
+
+fn fingerprint(statements: &[String]) -> String {
+    Sha256::digest(statements.join("\n")).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Replaces triggers and comments. No reading may come between the old triggers and the new ones.
+async fn replace_around(db: &mut PgConnection, around: Vec<String>, fingerprint: &str) -> sqlx::Result<()> {
+    let mut transaction = db.begin().await?;
+    sqlx::query("LOCK TABLE reading IN SHARE ROW EXCLUSIVE MODE").execute(&mut *transaction).await?;
+    for statement in around {
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *transaction).await?;
+    }
+    sqlx::query(include_str!("../../sql/rollups/replaced_around.sql"))
+        .bind(fingerprint)
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await
 }
 
 /// Rollups outlive their readings where old readings are dropped; then they cannot be made anew without losing figures.
@@ -103,6 +134,15 @@ async fn drop_all(db: &mut PgConnection) -> sqlx::Result<()> {
 
 /// Everything that makes the rollups of an edition, in order.
 fn statements(edition: Edition) -> Vec<String> {
+    let rollups = ROLLUPS.iter().enumerate().map(|(index, rollup)| match edition {
+        Edition::Apache => hypertable(rollup),
+        Edition::Community => continuous_aggregate(rollup, index),
+    });
+    rollups.chain(ROLLUPS.iter().map(|rollup| indexes(rollup, edition))).collect()
+}
+
+/// What is around them, and can be replaced: comments, triggers that note changes, guards of figures.
+fn around(edition: Edition) -> Vec<String> {
     let detail = match edition {
         Edition::Apache => "channel",
         Edition::Community => "hour",
@@ -116,13 +156,8 @@ fn statements(edition: Edition) -> Vec<String> {
     };
     let triggers =
         include_str!("../../sql/rollups/triggers.sql").replace("{detail}", detail).replace("{deleted}", deleted);
-    let rollups = ROLLUPS.iter().enumerate().map(|(index, rollup)| match edition {
-        Edition::Apache => hypertable(rollup),
-        Edition::Community => continuous_aggregate(rollup, index),
-    });
-    let rest = ROLLUPS.iter().map(|rollup| indexes(rollup, edition) + &comments(rollup, edition));
     let guards = (edition == Edition::Community).then(|| include_str!("../../sql/rollups/keep_figures.sql").to_owned());
-    rollups.chain(rest).chain([triggers]).chain(guards).collect()
+    ROLLUPS.iter().map(|rollup| comments(rollup, edition)).chain([triggers]).chain(guards).collect()
 }
 
 fn hypertable(rollup: &Rollup) -> String {

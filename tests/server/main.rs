@@ -287,6 +287,7 @@ fn main() -> ExitCode {
             rollups_are_what_the_edition_offers,
             applying_again_changes_nothing,
             a_changed_definition_is_made_anew_from_the_readings,
+            changed_triggers_are_replaced_also_where_readings_are_gone,
             a_database_can_change_its_edition,
             dropping_old_readings_keeps_their_figures,
             a_month_of_one_device_is_read_from_few_chunks,

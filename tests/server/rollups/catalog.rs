@@ -5,6 +5,7 @@ use meterbase::migrate;
 use meterbase::rollup::{self, columnstore, definition::ROLLUPS};
 use sqlx::PgConnection;
 
+use super::columnstore::compress;
 use super::{fleet, insert_everywhere, naive, refreshing};
 use crate::harness::TestApp;
 
@@ -55,6 +56,30 @@ pub async fn a_changed_definition_is_made_anew_from_the_readings(app: TestApp) {
     assert_eq!(generations, 2);
 }
 
+pub async fn changed_triggers_are_replaced_also_where_readings_are_gone(app: TestApp) {
+    let mut db = fleet(&app).await;
+    insert_everywhere(&mut db, 50).await;
+    app.settle().await;
+    sqlx::query("SELECT drop_chunks('reading', interval '30 days')").execute(&mut db).await.unwrap();
+    app.settle().await;
+    let figures = "SELECT r::text FROM channel_daily AS r WHERE bucket < now() - interval '40 days' ORDER BY 1";
+    let before = names(&mut db, figures).await;
+    sqlx::raw_sql("DROP TRIGGER reading_inserted ON reading; UPDATE rollup_generation SET fingerprint_around = NULL")
+        .execute(&mut db)
+        .await
+        .unwrap();
+    migrate::run(&mut db, app.edition).await.expect("the schema");
+    let now = chrono::Utc::now();
+    super::insert(&mut db, 20, now - chrono::TimeDelta::days(2), now).await;
+    app.settle().await;
+    assert_eq!(names(&mut db, figures).await, before);
+    let of_readings = names(&mut db, "SELECT count(*)::text FROM reading").await;
+    let followed = "SELECT sum(count)::text FROM provider_hourly
+                    WHERE bucket >= (SELECT since FROM kept_from WHERE relation = 'reading')";
+    assert_eq!(names(&mut db, followed).await, of_readings);
+    assert_eq!(names(&mut db, "SELECT count(*)::text FROM rollup_generation").await, ["1"]);
+}
+
 pub async fn a_database_can_change_its_edition(app: TestApp) {
     if app.edition == Edition::Apache {
         // Continuous aggregates cannot be made here; the Community run goes both ways.
@@ -65,8 +90,12 @@ pub async fn a_database_can_change_its_edition(app: TestApp) {
     app.settle().await;
     let refused = rollup::apply(&mut db, Edition::Apache).await.expect_err("a refusal").to_string();
     assert!(refused.contains("--columnstore-after never"), "{refused}");
+    compress(&app, &mut db).await;
     columnstore::apply(&mut db, None).await.expect("no policies");
-    sqlx::query("SELECT decompress_chunk(c, true) FROM show_chunks('reading') AS c").execute(&mut db).await.unwrap();
+    // What the refusal says.
+    let (_, decompress) = refused.split_once("run ").expect("a statement");
+    let (decompress, _) = decompress.split_once(", and").expect("its end");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(decompress)).execute(&mut db).await.expect("no compressed readings");
     columnstore::apply(&mut db, None).await.expect("no columnstore");
     for edition in [Edition::Apache, Edition::Community] {
         rollup::apply(&mut db, edition).await.expect("the rollups of the other edition");

@@ -1,4 +1,5 @@
--- verify.increments: readings of [$1, $2) that add something else than they should: a delta its value, a gauge nothing
+-- verify.increments: readings of [$1, $2) that add something else than they should: a delta its value, a gauge nothing.
+-- What registers add is for verify.registers.compare.
 SELECT 'reading' AS name, r.ts AS at, r.billing_day AS billing,
        p.key::text AS provider, o.key::text AS customer, g.key::text AS "group",
        v.key::text AS device, m.key::text AS metric, c.dimensions,

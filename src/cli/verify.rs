@@ -23,10 +23,12 @@ use crate::verify::{self, Ask, Listener, Summary};
 /// Prove that the figures are what the readings say
 ///
 /// Recomputes rollups from readings by plain SQL, a UTC day and month at a time, and compares every row; looks also
-/// whether readings carry the owner and billing day that the registry says, and add what their values say. First follows
-/// the changes that are pending; what changes meanwhile is left out. Months are compared with the readings where the
-/// range holds them whole; of a sample, and where readings are no longer kept, the levels of rollups with each other.
-/// Each difference is a line on standard output. Exit status 1 when there is one.
+/// whether readings carry the owner and billing day that the registry says, and add what their values say; what registers
+/// add, and which of their readings are under suspicion, is folded again from their readings, replacements, decisions and
+/// rules, as the server folds them. First follows the changes that are pending; what changes meanwhile is left out.
+/// Months are compared with the readings where the range holds them whole; of a sample, and where readings are no longer
+/// kept, the levels of rollups with each other. Each difference is a line on standard output. Exit status 1 when there
+/// is one.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:

@@ -12,7 +12,7 @@ pub enum Check {
     Rollups,
     /// Readings carry the owner and the billing day that the registry says
     Stamps,
-    /// Readings add what their values say
+    /// Readings add what their values say, and those of registers what all that is known of them says; reviews too
     Increments,
 }
 
@@ -33,7 +33,7 @@ pub struct Difference {
     pub device: Option<String>,
     pub metric: Option<String>,
     pub dimensions: Option<Value>,
-    /// The column, or `row` where a whole row is missing or should not be.
+    /// The column (`review.` before those of a reading's review), or `row` where a whole row is missing or should not be.
     pub column: &'static str,
     /// Null where there is no row.
     pub kept: Option<String>,

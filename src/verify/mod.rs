@@ -5,6 +5,7 @@
 //! - [`run`]: one run, part by part
 //! - `rollups`: each rollup against readings, or against a finer rollup where the readings are no longer kept
 //! - `readings`: stamps and increments
+//! - `registers`: increments and reviews of registers
 //! - [`difference`]: what is told
 //! - [`schedule`]: runs inside the server
 //!
@@ -14,6 +15,7 @@
 pub mod difference;
 mod plan;
 mod readings;
+mod registers;
 mod rollups;
 pub mod run;
 pub mod sample;

@@ -4,9 +4,10 @@ use chrono::{DateTime, Days, Utc};
 use sqlx::PgConnection;
 
 use super::difference::Check;
+use super::registers;
 use super::run::Run;
 
-/// Compares stamps and increments of the readings of a UTC day.
+/// Compares stamps and increments of the readings of a UTC day; its registers are noted, for [`registers::compare`].
 pub async fn day(db: &mut PgConnection, run: &mut Run<'_>, day: DateTime<Utc>) -> sqlx::Result<()> {
     let next = day + Days::new(1);
     let count: i64 =
@@ -21,6 +22,7 @@ pub async fn day(db: &mut PgConnection, run: &mut Run<'_>, day: DateTime<Utc>) -
         run.compared(count.unsigned_abs());
         let sql = include_str!("../../sql/verify/increments.sql").to_owned();
         run.report(db, Check::Increments, &["increment"], sql, day, next).await?;
+        registers::note(db).await?;
     }
     Ok(())
 }

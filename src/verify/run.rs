@@ -13,7 +13,7 @@ use super::difference::{Check, Difference, Found};
 use super::plan::{self, Part};
 use super::sample::Sample;
 use super::scope::Scope;
-use super::{readings, rollups};
+use super::{readings, registers, rollups};
 use crate::rollup::retention::Kept;
 
 /// What to compare.
@@ -127,10 +127,17 @@ impl Run<'_> {
             sqlx::query(include_str!("../../sql/verify/owners.sql")).execute(&mut *db).await?;
         }
         let kept = Kept::read(db).await?;
+        // The days whose readings are kept, from the first of them on.
+        let mut readings: Option<(DateTime<Utc>, DateTime<Utc>)> = None;
         for day in &part.days {
             self.listener.begins(*day, *done, days);
-            self.day(db, &kept, *day).await?;
+            if self.day(db, &kept, *day).await? {
+                readings = Some((readings.map_or(*day, |(first, _)| first), *day + chrono::Days::new(1)));
+            }
             *done += 1;
+        }
+        if let Some((from, to)) = readings.filter(|_| self.ask.checks(Check::Increments)) {
+            registers::compare(db, self, from, to).await?;
         }
         match part.month {
             Some(month) if self.ask.checks(Check::Rollups) => {
@@ -140,7 +147,8 @@ impl Run<'_> {
         }
     }
 
-    async fn day(&mut self, db: &mut PgConnection, kept: &Kept, day: DateTime<Utc>) -> sqlx::Result<()> {
+    /// Tells whether the readings of the day are kept.
+    async fn day(&mut self, db: &mut PgConnection, kept: &Kept, day: DateTime<Utc>) -> sqlx::Result<bool> {
         sqlx::query("TRUNCATE verify_hour").execute(&mut *db).await?;
         let readings = kept.holds("reading", day);
         if readings {
@@ -154,7 +162,7 @@ impl Run<'_> {
         if readings {
             readings::day(db, self, day).await?;
         }
-        Ok(())
+        Ok(readings)
     }
 
     pub fn compared(&mut self, rows: u64) {

@@ -54,7 +54,9 @@ use rollups::{
     kept as rollups_kept, late as rollups_late, plans as rollups_plans, refreshing as rollups_refreshing,
     retention as rollups_retention,
 };
-use verify::{damage as verify_damage, operation as verify_operation, readings as verify_readings};
+use verify::{
+    damage as verify_damage, operation as verify_operation, readings as verify_readings, registers as verify_registers,
+};
 
 fn main() -> ExitCode {
     let mut topics = vec![
@@ -309,6 +311,11 @@ fn main() -> ExitCode {
         harness::topic!(verify_readings::{
             readings_that_carry_something_wrong_are_found,
             only_what_is_named_is_compared,
+        }),
+        harness::topic!(verify_registers::{
+            registers_that_lived_through_everything_verify_clean,
+            increments_and_reviews_of_registers_that_were_changed_by_hand_are_found,
+            reviews_that_say_something_else_than_the_readings_are_found,
         }),
         harness::topic!(schema::{
             the_schema_is_as_committed,

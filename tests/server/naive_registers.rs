@@ -47,23 +47,32 @@ const READINGS: &str = "
            v.state, v.kind, v.decision, v.increment AS decided
     FROM reading r LEFT JOIN review v USING (channel_id, ts, event_key) ORDER BY channel_id, ts, event_key";
 const METERS: &str = "
-    SELECT channel_id, rollover_at, max_per_hour FROM channel JOIN metric USING (metric_id) WHERE kind = 'register'";
+    SELECT channel_id, rollover_at, max_per_hour FROM channel JOIN metric USING (metric_id) WHERE kind = 'register'
+    ORDER BY channel_id";
 const REPLACED: &str = "
     SELECT channel_id, (extract(epoch FROM at) * 1000000)::bigint, final_value, initial_value
     FROM replacement ORDER BY channel_id, at";
 
-/// Compares every increment and every review that is stored with what it must be; returns how many readings are under
-/// suspicion.
-pub async fn check(db: &mut PgConnection) -> usize {
+/// Each register with its readings, and what these must be.
+async fn lives(db: &mut PgConnection) -> Vec<(Meter, Vec<Reading>, Vec<(i64, Option<Doubt>)>)> {
     let readings: Vec<Reading> = sqlx::query_as(READINGS).fetch_all(&mut *db).await.unwrap();
     let meters: Vec<Meter> = sqlx::query_as(METERS).fetch_all(&mut *db).await.unwrap();
     let replaced: Vec<(i32, i64, i64, i64)> = sqlx::query_as(REPLACED).fetch_all(&mut *db).await.unwrap();
-    let mut suspicious = 0;
-    for mut meter in meters {
+    let life = |mut meter: Meter| {
         let of_meter = replaced.iter().filter(|(channel, ..)| *channel == meter.channel_id);
         meter.replaced = of_meter.map(|(_, at, last, first)| (*at, *last, *first)).collect();
         let mine: Vec<Reading> = readings.iter().filter(|r| r.channel_id == meter.channel_id).cloned().collect();
         let expected = meter.life(&mine.iter().map(Reading::shown).collect::<Vec<_>>());
+        (meter, mine, expected)
+    };
+    meters.into_iter().map(life).collect()
+}
+
+/// Compares every increment and every review that is stored with what it must be; returns how many readings are under
+/// suspicion.
+pub async fn check(db: &mut PgConnection) -> usize {
+    let mut suspicious = 0;
+    for (meter, mine, expected) in lives(db).await {
         for (place, (reading, (increment, doubt))) in mine.iter().zip(expected).enumerate() {
             let (kind, state) = doubt.map_or((None, None), |(kind, state)| (Some(kind), Some(state)));
             let state = state.or(reading.state.as_deref().map(|_| "withdrawn"));
@@ -76,6 +85,16 @@ pub async fn check(db: &mut PgConnection) -> usize {
         }
     }
     suspicious
+}
+
+/// The increments that are not what they must be, as they are stored and as they must be.
+pub async fn wrong_increments(db: &mut PgConnection) -> Vec<(i64, i64)> {
+    let lives = lives(db).await;
+    let readings = lives.iter().flat_map(|(_, mine, expected)| mine.iter().zip(expected));
+    readings
+        .map(|(reading, (increment, _))| (reading.increment, *increment))
+        .filter(|(kept, right)| kept != right)
+        .collect()
 }
 
 /// What a suspicious reading is, and how it stands with it.

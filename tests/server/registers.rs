@@ -226,5 +226,6 @@ pub async fn whatever_happens_to_registers_their_increments_are_what_all_of_it_s
         }
         suspicious = suspicious.max(naive::check(&mut db).await);
     }
+    crate::verify::verify(&app, &["--only", "increments"]).expect_clean();
     assert!(suspicious > 50 && decided > 10 && replaced > 4, "{suspicious} {decided} {replaced}");
 }

@@ -21,7 +21,9 @@ use crate::ingest::registers::neighbours::{Around, around};
 use crate::ingest::resolve::Row;
 use crate::ingest::store::Identity;
 
-pub use refold::{Part, refold};
+pub use neighbours::columns;
+pub use outcome::Outcome;
+pub use refold::{Part, differences, refold};
 
 /// Keeps other transactions from computing increments of these channels until this one ends.
 pub async fn lock(db: &mut PgConnection, channels: &[i32]) -> sqlx::Result<()> {

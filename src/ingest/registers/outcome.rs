@@ -1,8 +1,10 @@
-//! What going through a channel's readings found, as it is written.
+//! What going through channels' readings found, and how it is written.
 
 use std::collections::HashMap;
 
-use sqlx::PgConnection;
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+use sqlx::{PgConnection, Postgres};
 use uuid::Uuid;
 
 use crate::core::reading::register::{Doubt, Suspicion};
@@ -10,7 +12,7 @@ use crate::ingest::registers::neighbours::columns;
 use crate::ingest::registers::refold::Place;
 use crate::ingest::store::Identity;
 
-/// What is to be written, and what waits for a decision.
+/// What is stored otherwise than it should be, and what waits for a decision.
 #[derive(Default)]
 pub struct Outcome {
     /// Increments that are others now.
@@ -57,41 +59,49 @@ impl Outcome {
     }
 
     async fn suspect(&self, db: &mut PgConnection) -> sqlx::Result<()> {
+        self.bind_suspicious(sqlx::query(include_str!("../../../sql/registers/suspect.sql")))
+            .bind(self.suspicious.iter().map(|_| Uuid::now_v7()).collect::<Vec<_>>())
+            .bind(self.suspicious.iter().map(|(_, value, _)| *value).collect::<Vec<_>>())
+            .execute(db)
+            .await
+            .map(drop)
+    }
+
+    /// Binds $1 to $9: identities of suspicious readings, and what is wrong with them.
+    pub fn bind_suspicious<'q>(&self, query: Query<'q, Postgres, PgArguments>) -> Query<'q, Postgres, PgArguments> {
         let (channels, instants, event_keys) = columns(self.suspicious.iter().map(|(identity, _, _)| *identity));
         let suspicions = || self.suspicious.iter().map(|(_, _, suspicion)| suspicion);
         let (_, trusted_instants, trusted_event_keys) =
             columns(suspicions().map(|suspicion| (0, suspicion.trusted.at, suspicion.trusted.event_key)));
-        sqlx::query(include_str!("../../../sql/registers/suspect.sql"))
-            .bind(suspicions().map(|_| Uuid::now_v7()).collect::<Vec<_>>())
+        query
             .bind(channels)
             .bind(instants)
             .bind(event_keys)
-            .bind(self.suspicious.iter().map(|(_, value, _)| *value).collect::<Vec<_>>())
             .bind(suspicions().map(|suspicion| kind(suspicion.doubt)).collect::<Vec<_>>())
             .bind(suspicions().map(|suspicion| suspicion.repeated).collect::<Vec<_>>())
             .bind(trusted_instants)
             .bind(trusted_event_keys)
             .bind(suspicions().map(|suspicion| suspicion.trusted.value).collect::<Vec<_>>())
             .bind(suspicions().map(|suspicion| suspicion.accepting).collect::<Vec<_>>())
-            .execute(db)
-            .await
-            .map(drop)
     }
 
     async fn clear(&self, db: &mut PgConnection) -> sqlx::Result<()> {
+        let sql = include_str!("../../../sql/registers/clear.sql");
+        self.bind_runs(sqlx::query(sql)).execute(db).await.map(drop)
+    }
+
+    /// Binds $1 to $6: between which readings runs are, and whether they were slips.
+    pub fn bind_runs<'q>(&self, query: Query<'q, Postgres, PgArguments>) -> Query<'q, Postgres, PgArguments> {
         let (channels, instants, event_keys) =
             columns(self.runs.iter().map(|run| (run.channel_id, run.after.0, run.after.1)));
         let ends = || self.runs.iter().map(|run| run.before);
-        sqlx::query(include_str!("../../../sql/registers/clear.sql"))
+        query
             .bind(channels)
             .bind(instants)
             .bind(event_keys)
             .bind(ends().map(|end| end.map(|(at, _)| at)).collect::<Vec<_>>())
             .bind(ends().map(|end| end.map(|(_, event_key)| event_key)).collect::<Vec<_>>())
             .bind(self.runs.iter().map(|run| run.cleared).collect::<Vec<_>>())
-            .execute(db)
-            .await
-            .map(drop)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
+use futures::TryStreamExt;
 use sqlx::PgConnection;
 
 use crate::core::reading::register::{Decision, Doubt, Fold, Level, Register, State, Suspicion};
@@ -74,27 +75,56 @@ struct Walk<'a> {
 /// Computes the increments and reviews of these parts again, and of what follows as far as it changes. The caller has
 /// locked the channels, each of which comes once.
 pub async fn refold(db: &mut PgConnection, parts: &[Part]) -> sqlx::Result<Refolded> {
+    let outcome = fold(db, parts, false).await?;
+    let changed = outcome.write(db).await?;
+    Ok(Refolded { changed, open: outcome.open })
+}
+
+/// What would be written if these parts, and what follows as far as only a run of suspicious readings goes on there, were
+/// folded again: nothing, where all that is stored is as it should be. Each channel comes once.
+pub async fn differences(db: &mut PgConnection, parts: &[Part]) -> sqlx::Result<Outcome> {
+    fold(db, parts, true).await
+}
+
+/// Goes through these parts and what follows: as far as it changes, or in `parts_alone` as far as the run of suspicious
+/// readings goes on in which a part ends.
+async fn fold(db: &mut PgConnection, parts: &[Part], parts_alone: bool) -> sqlx::Result<Outcome> {
+    let mut outcome = Outcome::default();
     if parts.is_empty() {
-        return Ok(Refolded::default());
+        return Ok(outcome);
     }
     let channels: Vec<i32> = parts.iter().map(|part| part.channel_id).collect();
     let registers = definition::of(db, &channels).await?;
     let mut walks = start(db, parts, &registers).await?;
-    let mut outcome = Outcome::default();
     let last = parts.iter().map(|part| part.last.0).max().unwrap_or_default();
-    for step in STEPS {
-        let to = step.map(|step| last + step);
-        while let Some(behind) = walks.values().filter(|walk| !walk.done).map(|walk| walk.behind).min() {
-            if !page(db, &mut walks, (behind.0, to), &mut outcome).await? {
-                break;
-            }
+    if parts_alone {
+        go(db, &mut walks, Some(last), &mut outcome).await?;
+        for walk in walks.values_mut() {
+            walk.done |= walk.fold.state.suspect.is_none();
         }
+    }
+    for step in STEPS {
+        go(db, &mut walks, step.map(|step| last + step), &mut outcome).await?;
     }
     for walk in walks.values_mut() {
         walk.end_run(None, &mut outcome);
     }
-    let changed = outcome.write(db).await?;
-    Ok(Refolded { changed, open: outcome.open })
+    Ok(outcome)
+}
+
+/// Lets each walk go on up to an instant, or to its end.
+async fn go(
+    db: &mut PgConnection,
+    walks: &mut BTreeMap<i32, Walk<'_>>,
+    to: Option<DateTime<Utc>>,
+    outcome: &mut Outcome,
+) -> sqlx::Result<()> {
+    while let Some(behind) = walks.values().filter(|walk| !walk.done).map(|walk| walk.behind).min() {
+        if !page(db, walks, (behind.0, to), outcome).await? {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// What is known before a part's first reading.
@@ -174,21 +204,21 @@ async fn page(
     let going = walks.values().filter(|walk| !walk.done);
     let (channels, instants, event_keys) =
         columns(going.map(|walk| (walk.part.channel_id, walk.behind.0, walk.behind.1)));
-    let rows: Vec<Following> = sqlx::query_as(include_str!("../../../sql/registers/following.sql"))
+    let mut rows = sqlx::query_as(include_str!("../../../sql/registers/following.sql"))
         .bind(channels)
         .bind(instants)
         .bind(event_keys)
         .bind(from)
         .bind(to)
         .bind(PAGE)
-        .fetch_all(db)
-        .await?;
+        .fetch(db);
     let mut read: HashMap<i32, i64> = HashMap::new();
-    for row in &rows {
+    while let Some(row) = rows.try_next().await? {
+        let row: Following = row;
         *read.entry(row.channel_id).or_default() += 1;
         let walk = walks.get_mut(&row.channel_id).ok_or(sqlx::Error::RowNotFound)?;
         if !walk.done {
-            walk.step(row, outcome);
+            walk.step(&row, outcome);
         }
     }
     Ok(read.iter().any(|(channel, count)| *count == PAGE && walks.get(channel).is_some_and(|walk| !walk.done)))

@@ -3,6 +3,7 @@
 pub mod damage;
 pub mod operation;
 pub mod readings;
+pub mod registers;
 
 use meterbase::database::Edition;
 use meterbase::rollup::definition::ROLLUPS;

@@ -296,6 +296,7 @@ pub async fn a_register_goes_on_from_the_last_reading_that_was_dropped(app: Test
     assert_eq!(fixtures::verdicts(&late), ["stored", "stored"]);
     assert_eq!(increments(&mut db).await, ["150 20", "200 50", "210 10"]);
     app.settle().await;
+    assert_eq!(verify(&app, &["--only", "increments"]).expect_clean(), 3, "the first one counts from what was dropped");
     let used: String = sqlx::query_scalar("SELECT sum(increment_sum)::text FROM provider_monthly")
         .fetch_one(&mut db)
         .await

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::TryStreamExt;
 use sqlx::PgConnection;
 
@@ -96,15 +96,24 @@ async fn fold(db: &mut PgConnection, parts: &[Part], parts_alone: bool) -> sqlx:
     let channels: Vec<i32> = parts.iter().map(|part| part.channel_id).collect();
     let registers = definition::of(db, &channels).await?;
     let mut walks = start(db, parts, &registers).await?;
+    let first = parts.iter().map(|part| part.first.0).min().unwrap_or_default();
     let last = parts.iter().map(|part| part.last.0).max().unwrap_or_default();
+    let mut behind = first;
     if parts_alone {
-        go(db, &mut walks, Some(last), &mut outcome).await?;
+        // By days: a page of readings is then found without sorting all that the parts hold.
+        while behind < last {
+            let to = last.min(behind + TimeDelta::days(1));
+            go(db, &mut walks, (behind, Some(to)), &mut outcome).await?;
+            behind = to;
+        }
         for walk in walks.values_mut() {
             walk.done |= walk.fold.state.suspect.is_none();
         }
     }
     for step in STEPS {
-        go(db, &mut walks, step.map(|step| last + step), &mut outcome).await?;
+        let to = step.map(|step| last + step);
+        go(db, &mut walks, (behind, to), &mut outcome).await?;
+        behind = to.unwrap_or(behind);
     }
     for walk in walks.values_mut() {
         walk.end_run(None, &mut outcome);
@@ -112,15 +121,15 @@ async fn fold(db: &mut PgConnection, parts: &[Part], parts_alone: bool) -> sqlx:
     Ok(outcome)
 }
 
-/// Lets each walk go on up to an instant, or to its end.
+/// Lets each walk go on within two instants, of which none has readings to go before the first.
 async fn go(
     db: &mut PgConnection,
     walks: &mut BTreeMap<i32, Walk<'_>>,
-    to: Option<DateTime<Utc>>,
+    (from, to): (DateTime<Utc>, Option<DateTime<Utc>>),
     outcome: &mut Outcome,
 ) -> sqlx::Result<()> {
-    while let Some(behind) = walks.values().filter(|walk| !walk.done).map(|walk| walk.behind).min() {
-        if !page(db, walks, (behind.0, to), outcome).await? {
+    while let Some(behind) = walks.values().filter(|walk| !walk.done).map(|walk| walk.behind.0).min() {
+        if !page(db, walks, (behind.max(from), to), outcome).await? {
             break;
         }
     }

@@ -1,6 +1,7 @@
--- Notes which hours' readings changed, once per statement however many rows it changed. The argument says how finely:
--- 'channel' where each channel's hour is recomputed by itself, 'hour' where all of an hour is. What is no longer kept
--- cannot change: the figures made from it could not follow.
+-- Notes which channels' readings changed in which hours, once per statement however many rows it changed. An hour is
+-- noted as a whole where a statement changes more channels in it than the argument says, or where a channel's readings
+-- there leave an owner or a billing day: whose figures those were would be forgotten. 'all' where it never is. What is
+-- no longer kept cannot change: the figures made from it could not follow.
 CREATE OR REPLACE FUNCTION refuse_dropped(oldest timestamptz) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     kept timestamptz := (SELECT since FROM kept_from WHERE relation = 'reading');
@@ -17,26 +18,35 @@ COMMENT ON FUNCTION refuse_dropped(timestamptz) IS 'Raises an error where readin
 CREATE OR REPLACE FUNCTION reading_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     oldest timestamptz;
+    most integer := nullif(TG_ARGV[0], 'all');
 BEGIN
     IF TG_OP = 'UPDATE' THEN
         WITH noted AS (
             INSERT INTO reading_change (hour, channel_id)
-            SELECT DISTINCT time_bucket('1 hour', r.ts), CASE TG_ARGV[0] WHEN 'channel' THEN r.channel_id ELSE 0 END
-            FROM (SELECT ts, channel_id FROM before UNION ALL SELECT ts, channel_id FROM changed) r
+            SELECT hour, unnest(CASE WHEN count(DISTINCT channel_id) > most OR bool_or(gone) AND most IS NOT NULL
+                                     THEN ARRAY[0] ELSE array_agg(DISTINCT channel_id) END)
+            FROM (SELECT time_bucket('1 hour', ts) AS hour, channel_id, false AS gone FROM changed
+                  UNION ALL
+                  SELECT hour, channel_id, true
+                  FROM (SELECT time_bucket('1 hour', ts) AS hour, channel_id, customer_id, group_id, billing_day FROM before
+                        EXCEPT
+                        SELECT time_bucket('1 hour', ts), channel_id, customer_id, group_id, billing_day FROM changed) AS b) AS r
+            GROUP BY hour
             RETURNING hour)
         SELECT min(hour) INTO oldest FROM noted;
     ELSE
         WITH noted AS (
             INSERT INTO reading_change (hour, channel_id)
-            SELECT DISTINCT time_bucket('1 hour', r.ts), CASE TG_ARGV[0] WHEN 'channel' THEN r.channel_id ELSE 0 END
-            FROM changed r
+            SELECT hour, unnest(CASE WHEN count(*) > most THEN ARRAY[0] ELSE array_agg(channel_id) END)
+            FROM (SELECT DISTINCT time_bucket('1 hour', ts) AS hour, channel_id FROM changed) r
+            GROUP BY hour
             RETURNING hour)
         SELECT min(hour) INTO oldest FROM noted;
     END IF;
     PERFORM refuse_dropped(oldest);
     RETURN NULL;
 END $$;
-COMMENT ON FUNCTION reading_changed() IS 'Notes in reading_change which hours'' readings a statement changed.';
+COMMENT ON FUNCTION reading_changed() IS 'Notes in reading_change which channels'' readings a statement changed, and in which hours.';
 
 -- A columnstore has no transition table of deleted rows: each row notes its hour, once in a transaction.
 CREATE OR REPLACE FUNCTION reading_row_deleted() RETURNS trigger LANGUAGE plpgsql AS $$

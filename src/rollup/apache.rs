@@ -79,7 +79,7 @@ async fn recomputed(db: &mut PgConnection, sql: &str, from: DateTime<Utc>, to: D
 }
 
 /// A statement that is planned for its very bounds, so that it only looks at the chunks between them.
-fn bounded(
+pub(super) fn bounded(
     sql: String,
     from: DateTime<Utc>,
     to: DateTime<Utc>,
@@ -88,7 +88,7 @@ fn bounded(
 }
 
 /// The tables that tell each step what the one before it touched; they last as long as the connection.
-async fn make_temporary_tables(db: &mut PgConnection) -> sqlx::Result<()> {
+pub(super) async fn make_temporary_tables(db: &mut PgConnection) -> sqlx::Result<()> {
     let there: bool = sqlx::query_scalar("SELECT to_regclass('pg_temp.touched_provider_monthly') IS NOT NULL")
         .fetch_one(&mut *db)
         .await?;
@@ -111,15 +111,6 @@ async fn make_temporary_tables(db: &mut PgConnection) -> sqlx::Result<()> {
 /// The statement that makes a rollup right where it was touched, and notes what lies above.
 fn recompute(rollup: &Rollup) -> String {
     let time = if rollup.source == "reading" { "ts" } else { "bucket" };
-    let width = rollup.period.width();
-    let touched = |table: &str| -> String {
-        rollup.touched_keys().iter().map(|key| format!(" AND t.{key} = {table}.{key}")).collect()
-    };
-    let scope = format!(
-        "\nJOIN touched_{} AS t ON s.{time} >= t.bucket AND s.{time} < t.bucket + interval '{width}'{}",
-        rollup.name,
-        touched("s")
-    );
     let bounds = format!("s.{time} >= $1 AND s.{time} < $2 AND t.bucket >= $1 AND t.bucket < $2");
     let keys: Vec<_> = rollup.keys.iter().map(|key| key.column).collect();
     let figures: Vec<_> = FIGURES.iter().map(|(column, _)| *column).collect();
@@ -134,8 +125,8 @@ fn recompute(rollup: &Rollup) -> String {
         )
     });
     include_str!("../../sql/rollups/recompute.sql")
-        .replace("{select}", &rollup.select(&scope, &bounds))
-        .replace("{same_touched}", &touched("r"))
+        .replace("{select}", &rollup.select(&rollup.touched_scope(), &bounds))
+        .replace("{same_touched}", &rollup.same_touched("r"))
         .replace("{r_keys}", &of("r", &keys))
         .replace("{r_figures}", &of("r", &figures))
         .replace("{excluded}", &of("excluded", &figures))

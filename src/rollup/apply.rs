@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::definition::{FIGURES, Period, ROLLUPS, Rollup};
+use super::few;
 use super::index::Index;
 use crate::database::Edition;
 
@@ -144,18 +145,18 @@ fn statements(edition: Edition) -> Vec<String> {
 /// What is around them, and can be replaced: comments, triggers that note changes, guards of figures.
 fn around(edition: Edition) -> Vec<String> {
     let detail = match edition {
-        Edition::Apache => "channel",
-        Edition::Community => "hour",
+        Edition::Apache => "all".to_owned(),
+        Edition::Community => few::MOST_OF_A_STATEMENT.to_string(),
     };
     // Where there is a columnstore, a trigger has no transition table of deleted rows.
     let deleted = match edition {
         Edition::Apache => {
-            "REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION reading_changed('channel')"
+            "REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION reading_changed('all')"
         }
         Edition::Community => "FOR EACH ROW EXECUTE FUNCTION reading_row_deleted()",
     };
     let triggers =
-        include_str!("../../sql/rollups/triggers.sql").replace("{detail}", detail).replace("{deleted}", deleted);
+        include_str!("../../sql/rollups/triggers.sql").replace("{detail}", &detail).replace("{deleted}", deleted);
     let guards = (edition == Edition::Community).then(|| include_str!("../../sql/rollups/keep_figures.sql").to_owned());
     ROLLUPS.iter().map(|rollup| comments(rollup, edition)).chain([triggers]).chain(guards).collect()
 }

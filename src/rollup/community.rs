@@ -36,8 +36,8 @@ use chrono::{DateTime, Days, Months, Utc};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::definition::{Period, ROLLUPS, Rollup};
-use super::retention;
 use super::window::{Materialized, Window, windows};
+use super::{few, retention};
 
 /// Most hours with changes that are followed at once.
 const BATCH: i64 = 10_000;
@@ -55,13 +55,53 @@ pub struct Dialect {
     options: bool,
 }
 
-/// Follows the pending changes of the oldest hours. Tells how many windows were refreshed; none when nothing was
-/// pending.
+/// Follows pending changes of the oldest hours. Tells how many rows changed and windows were refreshed; none when nothing
+/// was pending.
 pub async fn batch(db: &mut PgConnection) -> sqlx::Result<Option<u64>> {
-    let pending: Vec<(DateTime<Utc>, String)> =
-        sqlx::query_as(include_str!("../../sql/rollups/pending_hours.sql")).bind(BATCH).fetch_all(&mut *db).await?;
-    let Some((last, snapshot)) = pending.last().cloned() else { return Ok(None) };
-    let hours: Vec<_> = pending.into_iter().map(|(hour, _)| hour).collect();
+    let pending: Vec<Pending> = sqlx::query_as(include_str!("../../sql/rollups/pending_hours.sql"))
+        .bind(BATCH)
+        .bind(few::MOST_OF_AN_HOUR)
+        .fetch_all(&mut *db)
+        .await?;
+    let Some(snapshot) = pending.first().map(|pending| pending.snapshot.clone()) else { return Ok(None) };
+    let [readings, ..] = ROLLUPS.as_slice() else { return Ok(None) };
+    let watermark = materialized(db, readings).await?.watermark;
+    let (few, others): (Vec<_>, Vec<_>) =
+        pending.iter().partition(|p| p.few && watermark.is_some_and(|watermark| p.hour < watermark));
+    let mut changed = 0;
+    let mut by_time: Vec<_> = others.into_iter().map(|pending| pending.hour).collect();
+    // Those of other months are for the next time.
+    if let Some(month) = few.first().map(|pending| Period::Month.floor(pending.hour)) {
+        let few = few.iter().map(|pending| pending.hour).filter(|hour| Period::Month.floor(*hour) == month);
+        let few: Vec<_> = few.collect();
+        let (rows, followed) = match few::follow(db, &few).await {
+            Err(error) if in_the_way(&error) => (0, Vec::new()),
+            done => done?,
+        };
+        changed += rows;
+        by_time.extend(few.into_iter().filter(|hour| !followed.contains(hour)));
+        by_time.sort_unstable();
+    }
+    if !by_time.is_empty() {
+        changed += refresh_hours(db, &by_time).await?;
+        let forget = sqlx::query(include_str!("../../sql/rollups/forget_hours.sql"));
+        forget.bind(&by_time).bind(snapshot).execute(db).await?;
+    }
+    Ok(Some(changed))
+}
+
+/// An hour with pending changes.
+#[derive(sqlx::FromRow)]
+struct Pending {
+    hour: DateTime<Utc>,
+    /// Whether they are of few channels, and known which.
+    few: bool,
+    /// The snapshot that saw them, of all hours.
+    snapshot: String,
+}
+
+/// Refreshes every bucket that `hours`, which are sorted, lie in and that needs it; tells how many windows that were.
+async fn refresh_hours(db: &mut PgConnection, hours: &[DateTime<Utc>]) -> sqlx::Result<u64> {
     let dialect = dialect(db).await?;
     let mut refreshed = 0;
     for rollup in ROLLUPS.iter() {
@@ -69,13 +109,12 @@ pub async fn batch(db: &mut PgConnection) -> sqlx::Result<Option<u64>> {
             refreshed += keep_ahead(db, dialect).await?;
         }
         let materialized = materialized(db, rollup).await?;
-        for window in windows(&hours, rollup.period, &materialized) {
+        for window in windows(hours, rollup.period, &materialized) {
             refresh(db, rollup, &window, dialect, true).await?;
             refreshed += 1;
         }
     }
-    sqlx::query(include_str!("../../sql/rollups/forget_hours.sql")).bind(last).bind(snapshot).execute(db).await?;
-    Ok(Some(refreshed))
+    Ok(refreshed)
 }
 
 /// Materialises the aggregates over readings up to the newest change that is due. A refresh of one above them computes
@@ -127,7 +166,7 @@ fn patience(period: Period, due: DateTime<Utc>) -> DateTime<Utc> {
 }
 
 /// How far a policy looks back, and a bucket more.
-fn reach(period: Period, at: DateTime<Utc>) -> DateTime<Utc> {
+pub fn reach(period: Period, at: DateTime<Utc>) -> DateTime<Utc> {
     match period {
         Period::Hour => at - Days::new(4),
         Period::Day => at - Days::new(8),

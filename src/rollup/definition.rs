@@ -254,6 +254,11 @@ impl Rollup {
     /// Its defining SELECT over the source `s`. A refresher narrows it to what changed with a further join
     /// (`scope`) and a condition (`and`), which are empty in the definition itself.
     pub fn select(&self, scope: &str, and: &str) -> String {
+        self.select_from(&self.source, scope, and)
+    }
+
+    /// As [`Self::select`], from the table that holds the rows of the source.
+    pub fn select_from(&self, source: &str, scope: &str, and: &str) -> String {
         let (time, figures) = match self.source.as_str() {
             "reading" => ("ts", include_str!("../../sql/rollups/figures_of_readings.sql")),
             _ => ("bucket", include_str!("../../sql/rollups/figures_of_rollups.sql")),
@@ -270,13 +275,35 @@ impl Rollup {
             .replace("{billing}", billing)
             .replace("{keys}", &keys.join(",\n    "))
             .replace("{figures}", figures.trim_end())
-            .replace("{source}", &self.source)
+            .replace("{source}", source)
             .replace("{join}", self.join)
             .replace("{scope}", scope)
             .replace("{where}", &self.condition_with(and))
             .replace("{key_expressions}", &self.expressions().join(", "))
             .trim_end()
             .to_owned()
+    }
+
+    /// All columns, in order.
+    pub fn columns(&self) -> Vec<&'static str> {
+        let keys = self.keys.iter().map(|key| key.column);
+        ["bucket", self.billing()].into_iter().chain(keys).chain(FIGURES.iter().map(|(column, _)| *column)).collect()
+    }
+
+    /// A join of the source `s` to the buckets `t` that were touched.
+    pub fn touched_scope(&self) -> String {
+        let time = if self.source == "reading" { "ts" } else { "bucket" };
+        let width = self.period.width();
+        format!(
+            "\nJOIN touched_{} AS t ON s.{time} >= t.bucket AND s.{time} < t.bucket + interval '{width}'{}",
+            self.name,
+            self.same_touched("s")
+        )
+    }
+
+    /// That a row of `table` and one of the touched `t` have the same touched keys.
+    pub fn same_touched(&self, table: &str) -> String {
+        self.touched_keys().iter().map(|key| format!(" AND t.{key} = {table}.{key}")).collect()
     }
 
     fn condition_with(&self, and: &str) -> String {

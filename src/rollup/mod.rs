@@ -4,6 +4,7 @@
 //! - [`apply`]: makes the rollups of an edition
 //! - `leader`: follows what changed, one server at a time
 //! - `community`, `window`: continuous aggregates, refreshed where late data touched them
+//! - `few`: their rows replaced, where few channels changed
 //! - [`columnstore`]: when chunks are converted, on the Community edition
 //! - `apache`: hypertables of the same names and columns, recomputed where readings changed
 //! - `freshness`: up to when the figures are complete
@@ -11,7 +12,7 @@
 //! - [`status`]: how far they are
 //! - [`retention`]: from when on readings and rollups are kept
 //!
-//! Statement triggers on `reading` note in `reading_change` which hours changed, in the transaction of the change; a
+//! Statement triggers on `reading` note in `reading_change` which channels and hours changed, in its transaction; a
 //! change is deleted from there in the transaction that brings the rollups up to it, or after it.
 
 mod apache;
@@ -19,6 +20,7 @@ mod apply;
 pub mod columnstore;
 mod community;
 pub mod definition;
+mod few;
 mod freshness;
 mod index;
 mod leader;

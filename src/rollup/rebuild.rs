@@ -10,7 +10,7 @@ use chrono::{DateTime, Days, Months, TimeDelta, Utc};
 use serde::Serialize;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use super::definition::{FIGURES, Period, ROLLUPS, Rollup};
+use super::definition::{Period, ROLLUPS, Rollup};
 use super::window::windows;
 use super::{community, leader, retention};
 use crate::database::Edition;
@@ -155,11 +155,7 @@ async fn recomputable_from(db: &mut PgConnection, rollup: &Rollup) -> sqlx::Resu
 impl Statements {
     fn of(rollup: &Rollup) -> Self {
         let time = if rollup.source == "reading" { "ts" } else { "bucket" };
-        let columns: Vec<_> = ["bucket", rollup.billing()]
-            .into_iter()
-            .chain(rollup.keys.iter().map(|key| key.column))
-            .chain(FIGURES.iter().map(|(column, _)| *column))
-            .collect();
+        let columns = rollup.columns();
         let same: Vec<_> = columns.iter().map(|column| format!("f.{column} = r.{column}")).collect();
         let (columns, same) = (columns.join(", "), same.join(" AND "));
         let filled =

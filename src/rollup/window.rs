@@ -29,6 +29,11 @@ impl Materialized {
         self.watermark.max(self.threshold).is_none_or(|tried| tried < self.due)
     }
 
+    /// Before which instant changes are refreshed; what lies at it or above is computed when it is asked for.
+    pub fn end(&self) -> DateTime<Utc> {
+        [self.watermark, self.threshold, Some(self.due)].into_iter().flatten().max().unwrap_or(self.due)
+    }
+
     pub fn is_materialized_to(&self, instant: DateTime<Utc>) -> bool {
         self.watermark.is_some_and(|watermark| watermark >= instant)
     }
@@ -36,8 +41,7 @@ impl Materialized {
 
 /// The windows that hold every changed bucket that needs a refresh, oldest first. `hours` is sorted.
 pub fn windows(hours: &[DateTime<Utc>], period: Period, materialized: &Materialized) -> Vec<Window> {
-    let Materialized { watermark, threshold, due } = *materialized;
-    let end = [watermark, threshold, Some(due)].into_iter().flatten().max().unwrap_or(due);
+    let (watermark, end) = (materialized.watermark, materialized.end());
     let mut buckets: Vec<_> = hours.iter().map(|hour| period.floor(*hour)).filter(|bucket| *bucket < end).collect();
     buckets.dedup();
     let split = buckets.partition_point(|bucket| watermark.is_some_and(|watermark| *bucket < watermark));

@@ -284,6 +284,8 @@ fn main() -> ExitCode {
         harness::topic!(rollups_late::{
             late_readings_are_followed_in_the_chunks_of_their_time_alone,
             what_late_readings_cost_is_in_proportion,
+            late_readings_and_whole_refreshes_do_not_undo_each_other,
+            what_somebody_refreshed_of_some_levels_is_followed_in_all,
         }),
         harness::topic!(rollups_catalog::{
             rollups_are_what_the_edition_offers,

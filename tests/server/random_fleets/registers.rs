@@ -137,7 +137,7 @@ impl Provider {
             "initial": text(first)});
         let answer = app.post(&self.token, &path, body).await;
         // Whether the old meter can have ended so is for the server to say.
-        if answer.status == 400 {
+        if answer.status == 422 {
             return assert_eq!(answer.json()["errors"][0]["pointer"], "/final");
         }
         answer.expect_status(201);

@@ -25,9 +25,7 @@ use work::Work;
 /// readings of one device come, the rollups follow them, and the same days are rebuilt; of both it tells the rows that
 /// were read and the time.
 ///
-/// On the Apache edition the rollups of the late readings' channel, hours and owners are recomputed. On the Community
-/// edition all hours that late readings lie in are refreshed, for all channels: readings that are late in every hour cost as
-/// much there as rebuilding does.
+/// On both editions the rollups of the late readings' channel, hours and owners are recomputed, and nothing besides.
 ///
 /// Run again on the same database, it finds it filled and sends other late readings; broken off, it goes on filling.
 #[derive(Debug, Args)]

@@ -24,8 +24,8 @@ use crate::{ingest, registry, service, usage};
 pub struct App {
     /// For reading and for the registry: many short statements, a long time limit.
     pub query: PgPool,
-    /// For storing readings, so that dashboards cannot take its connections away.
-    pub ingest: PgPool,
+    /// Stores readings, on connections of its own, so that dashboards cannot take them away.
+    pub ingest: Arc<ingest::Ingest>,
     /// Edition of the database: where the freshness of rollups is read from.
     pub edition: Edition,
     /// How long after a period's end its figures may still be awaited.

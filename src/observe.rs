@@ -119,7 +119,7 @@ async fn time_request(request: Request, next: Next) -> Response {
 /// Limits, and pool sizes, as of now.
 pub fn sample(app: &App) {
     app.guards.sample();
-    for (name, pool) in [("query", &app.query), ("ingest", &app.ingest)] {
+    for (name, pool) in [("query", &app.query), ("ingest", app.ingest.pool())] {
         metrics::gauge!("meterbase_pool_connections", "pool" => name).set(f64::from(pool.size()));
         metrics::gauge!("meterbase_pool_idle_connections", "pool" => name).set(pool.num_idle() as f64);
     }

@@ -93,3 +93,21 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT coalesce(billing_anchor, 1)::integer FROM above ORDER BY distance DESC LIMIT 1
 $$;
 COMMENT ON FUNCTION customer_billing_anchor(integer) IS 'The day of the month on which a customer''s billing months begin: its own, or that of the nearest above it, or 1.';
+
+-- In a function, because each of its statements sees what was committed before it: the version is read after the lock is
+-- there, however long that took.
+CREATE OR REPLACE FUNCTION keep_stamping(providers integer[], waits boolean, OUT provider_id integer, OUT version bigint)
+RETURNS SETOF record LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    kept integer[] := providers;
+BEGIN
+    PERFORM pg_current_xact_id();
+    IF waits THEN
+        PERFORM pg_advisory_xact_lock_shared(1297371714, id) FROM unnest(providers) AS id ORDER BY id;
+    ELSE
+        kept := ARRAY(SELECT id FROM unnest(providers) AS id WHERE pg_try_advisory_xact_lock_shared(1297371714, id));
+    END IF;
+    RETURN QUERY SELECT v.provider_id, v.version FROM registry_version AS v WHERE v.provider_id = ANY (kept);
+END $$;
+COMMENT ON FUNCTION keep_stamping(integer[], boolean) IS 'Keeps what decides how readings of providers are stamped as it is until the transaction ends; tells the version of that. Waits for those who change it, or leaves out their providers.';

@@ -23,6 +23,14 @@ pub struct Bounds {
     #[arg(long, env = "METERBASE_MAX_INFLIGHT_BYTES", value_name = "SIZE", default_value = "256MiB",
         value_parser = size)]
     max_inflight_bytes: usize,
+    /// Most readings of one provider that wait to be stored; while there are as many, its requests are answered 429
+    #[arg(long, env = "METERBASE_MAX_PROVIDER_QUEUE", value_name = "READINGS", default_value = "100000",
+        value_parser = clap::value_parser!(u32).range(1..))]
+    max_provider_queue: u32,
+    /// Most readings of all providers that wait to be stored; while there are as many, requests are answered 503
+    #[arg(long, env = "METERBASE_MAX_QUEUE", value_name = "READINGS", default_value = "300000",
+        value_parser = clap::value_parser!(u32).range(1..))]
+    max_queue: u32,
     /// How long the head of a request may take, and a connection may stay idle
     #[arg(long, env = "METERBASE_HEAD_TIMEOUT", value_name = "TIME", default_value = "60s", value_parser = some_time)]
     head_timeout: Duration,
@@ -43,6 +51,8 @@ impl Bounds {
             connections: self.max_connections as usize,
             requests: self.max_requests as usize,
             inflight_bytes: self.max_inflight_bytes,
+            provider_queue_readings: self.max_provider_queue as usize,
+            queue_readings: self.max_queue as usize,
             head_timeout: self.head_timeout,
             body_pause: self.body_pause,
             body_timeout: self.body_timeout,

@@ -64,7 +64,7 @@ Exit status: 0 done; 1 it failed, or met what it should report; 2 wrong usage.";
 /// Each is described where its arguments are.
 #[derive(Debug, Subcommand)]
 enum Command {
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     Migrate(migrate::MigrateArgs),
     Keys(keys::KeysArgs),
     Demo(demo::DemoArgs),

@@ -11,9 +11,10 @@ use crate::cli::bounds::Bounds;
 use crate::cli::{DatabaseArgs, Failure, print, say, until};
 use crate::database::Database;
 use crate::embedded::Role;
+use crate::ingest;
 use crate::keys::{self, Scope};
 use crate::rollup::{columnstore, retention::Keep};
-use crate::server::{ServeConfig, Server, TlsFiles};
+use crate::server::{PATIENT_CONNECTIONS, ServeConfig, Server, TlsFiles};
 use crate::verify::{sample::Sample, schedule::Schedule};
 
 /// Run the server
@@ -113,10 +114,18 @@ pub struct Pools {
     #[arg(long, env = "METERBASE_QUERY_CONNECTIONS", value_name = "NUMBER", default_value = "16",
         value_parser = clap::value_parser!(u32).range(1..=1000))]
     query_connections: u32,
-    /// Most connections for storing readings
-    #[arg(long, env = "METERBASE_INGEST_CONNECTIONS", value_name = "NUMBER", default_value = "8",
+    /// Connections for storing readings, each for one transaction at a time; with two or more, one is for requests of up to
+    /// 500 readings alone
+    #[arg(long, env = "METERBASE_INGEST_CONNECTIONS", value_name = "NUMBER", default_value = "4",
         value_parser = clap::value_parser!(u32).range(1..=1000))]
     ingest_connections: u32,
+    /// Readings that are stored in one transaction, about: a larger request is not split
+    #[arg(long, env = "METERBASE_FLUSH_READINGS", value_name = "NUMBER", default_value = "20000",
+        value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    flush_readings: u32,
+    /// How long readings wait for others to be stored with
+    #[arg(long, env = "METERBASE_FLUSH_AFTER", value_name = "TIME", default_value = "2ms", value_parser = some_time)]
+    flush_after: Duration,
     /// After how long the database ends a query
     #[arg(long, env = "METERBASE_QUERY_TIMEOUT", value_name = "TIME", default_value = "60s", value_parser = some_time)]
     query_timeout: Duration,
@@ -133,7 +142,7 @@ impl Pools {
 }
 
 /// Connections that a server has beside its pools, for its background work.
-const BACKGROUND_CONNECTIONS: u32 = 4;
+const BACKGROUND_CONNECTIONS: u32 = 4 + PATIENT_CONNECTIONS;
 
 impl ServeArgs {
     pub async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
@@ -169,6 +178,10 @@ impl ServeArgs {
             limits: self.bounds.limits(),
             query_connections: self.pools.query_connections,
             ingest_connections: self.pools.ingest_connections,
+            ingest: ingest::Settings {
+                flush_readings: self.pools.flush_readings as usize,
+                linger: self.pools.flush_after,
+            },
             query_timeout: self.pools.query_timeout,
             ingest_timeout: self.pools.ingest_timeout,
             late_horizon: chrono::Duration::from_std(self.late_horizon).unwrap_or(chrono::Duration::MAX),

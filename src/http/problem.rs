@@ -88,10 +88,12 @@ codes! {
         "The body, or the next part of it, did not arrive within the server's time limits. Nothing of it was stored. Send it again, in smaller parts if the line is slow.";
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The body's format is not supported",
         "The Content-Type or Content-Encoding is not one that this operation reads. Its documentation lists them.";
+    TooManyReadings = "too_many_readings", TOO_MANY_REQUESTS, "Readings come faster than they are stored",
+        "This provider has as many readings waiting as the server lets it, or a key sends more than its rate. Nothing of the request was stored. Send it again after the seconds in `Retry-After`.";
     TimedOut = "timed_out", SERVICE_UNAVAILABLE, "It took too long",
         "The operation did not finish within the server's time limit and was undone. Ask for less at once, or try again later.";
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "The server is overloaded",
-        "The server has as many requests or bytes of bodies under way as its limits allow. Nothing of the request was done. Send it again after the seconds in `Retry-After`.";
+        "The server has as many requests, bytes of bodies or readings under way as its limits allow. Nothing of the request was done. Send it again after the seconds in `Retry-After`.";
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "The database cannot be reached",
         "The database is away or has no free connection. Nothing was stored. Try again after the seconds in `Retry-After`.";
     Internal = "internal", INTERNAL_SERVER_ERROR, "The server failed",

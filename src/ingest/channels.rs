@@ -1,51 +1,72 @@
 //! Channels of a batch: those that are missing are made, and each knows its earliest reading.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
+use crate::ingest::directory::{Channel, Name, Remembered};
 use crate::ingest::resolve::Row;
 
-/// A channel as readings name it: device, metric, dimensions.
-type Name<'a> = (i32, i32, &'a BTreeMap<String, String>);
-
-/// What is known of a channel of the batch.
-struct Channel {
-    /// None until it is found.
-    channel_id: Option<i32>,
-    /// Its earliest reading as the database has it.
-    first_ts: Option<DateTime<Utc>>,
-    /// The earliest one in the batch.
-    first_sent: DateTime<Utc>,
-}
+/// Channels that nothing is remembered of, each with its earliest reading among the rows.
+type Wanted<'a> = HashMap<Name<'a>, DateTime<Utc>>;
 
 /// Channels with the instant at which they begin.
-pub type Beginnings = Vec<(i32, DateTime<Utc>)>;
+pub type Beginnings = HashMap<i32, DateTime<Utc>>;
 
-/// Gives each row its channel; returns those that begin earlier with this batch than was known.
-pub async fn find(db: &mut PgConnection, provider_id: i32, rows: &mut [Row<'_>]) -> sqlx::Result<Beginnings> {
-    let mut channels: HashMap<Name<'_>, Channel> = HashMap::new();
-    for row in &*rows {
-        let unknown = Channel { channel_id: None, first_ts: None, first_sent: row.raw.at };
-        let channel = channels.entry(row.channel()).or_insert(unknown);
-        channel.first_sent = channel.first_sent.min(row.raw.at);
+/// Gives each row of a provider its channel; notes in `earlier` those that begin earlier with these rows than was known.
+pub async fn find(
+    db: &mut PgConnection,
+    provider_id: i32,
+    known: &Remembered,
+    rows: &mut [Row<'_>],
+    earlier: &mut Beginnings,
+) -> sqlx::Result<()> {
+    let mut wanted = Wanted::new();
+    for row in &mut *rows {
+        match known.channel(row.channel()) {
+            Some(channel) => row.belongs_to(channel, false, earlier),
+            None => {
+                let first = wanted.entry(row.channel()).or_insert(row.raw.at);
+                *first = row.raw.at.min(*first);
+            }
+        }
     }
-    look_up(db, &mut channels).await?;
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let mut found = look_up(db, &wanted).await?;
     let mut made = HashSet::new();
-    if channels.values().any(|channel| channel.channel_id.is_none()) {
-        made = create(db, provider_id, &channels).await?;
+    if found.len() < wanted.len() {
+        let missing: Wanted<'_> =
+            wanted.iter().filter(|(name, _)| !found.contains_key(*name)).map(|(n, t)| (*n, *t)).collect();
+        made = create(db, provider_id, &missing).await?;
         // In a statement of its own, which sees those that another batch has made meanwhile.
-        look_up(db, &mut channels).await?;
+        found.extend(look_up(db, &missing).await?);
     }
-    for row in rows {
-        let channel = channels.get(&row.channel()).and_then(|channel| channel.channel_id);
-        row.channel_id = channel.ok_or(sqlx::Error::RowNotFound)?;
-        row.new_channel = made.contains(&row.channel_id);
+    for row in rows.iter_mut().filter(|row| row.channel_id == 0) {
+        let channel = *found.get(&row.channel()).ok_or(sqlx::Error::RowNotFound)?;
+        row.belongs_to(channel, made.contains(&channel.channel_id), earlier);
     }
-    let earlier = channels.values().filter(|channel| channel.first_ts.is_none_or(|first| channel.first_sent < first));
-    Ok(earlier.filter_map(|channel| Some((channel.channel_id?, channel.first_sent))).collect())
+    Ok(())
+}
+
+impl<'a> Row<'a> {
+    pub fn channel(&self) -> Name<'a> {
+        (self.device_id, self.metric.metric_id, &self.raw.dimensions)
+    }
+
+    fn belongs_to(&mut self, channel: Channel, is_new: bool, earlier: &mut Beginnings) {
+        self.channel_id = channel.channel_id;
+        self.new_channel = is_new;
+        // Of a channel that this server has stored nothing of, nothing speaks against it.
+        self.fresh = channel.last_ts.is_none_or(|last| last < self.raw.at);
+        if channel.first_ts.is_none_or(|first| self.raw.at < first) {
+            let first = earlier.entry(channel.channel_id).or_insert(self.raw.at);
+            *first = self.raw.at.min(*first);
+        }
+    }
 }
 
 /// Dates channels back to earlier readings. It locks them, so it comes after the locks on registers and touches, of
@@ -55,8 +76,8 @@ pub async fn begin_earlier(db: &mut PgConnection, channels: &Beginnings) -> sqlx
         return Ok(());
     }
     sqlx::query(include_str!("../../sql/ingest/begin_earlier.sql"))
-        .bind(channels.iter().map(|(channel, _)| *channel).collect::<Vec<_>>())
-        .bind(channels.iter().map(|(_, first)| *first).collect::<Vec<_>>())
+        .bind(channels.keys().copied().collect::<Vec<_>>())
+        .bind(channels.values().copied().collect::<Vec<_>>())
         .execute(db)
         .await
         .map(drop)
@@ -74,44 +95,27 @@ pub async fn find_or_create(db: &mut PgConnection, provider_id: i32, name: Name<
         .await
 }
 
-impl<'a> Row<'a> {
-    fn channel(&self) -> Name<'a> {
-        (self.device_id, self.metric.metric_id, &self.raw.dimensions)
-    }
-}
-
-fn missing<'a>(channels: &HashMap<Name<'a>, Channel>) -> Vec<(Name<'a>, DateTime<Utc>)> {
-    let missing = channels.iter().filter(|(_, channel)| channel.channel_id.is_none());
-    missing.map(|(name, channel)| (*name, channel.first_sent)).collect()
-}
-
-async fn look_up(db: &mut PgConnection, channels: &mut HashMap<Name<'_>, Channel>) -> sqlx::Result<()> {
-    let names = missing(channels);
+async fn look_up<'a>(db: &mut PgConnection, wanted: &Wanted<'a>) -> sqlx::Result<HashMap<Name<'a>, Channel>> {
+    let names: Vec<Name<'a>> = wanted.keys().copied().collect();
     let found: Vec<(i64, i32, Option<DateTime<Utc>>)> = sqlx::query_as(include_str!("../../sql/ingest/channels.sql"))
-        .bind(names.iter().map(|((device, _, _), _)| *device).collect::<Vec<_>>())
-        .bind(names.iter().map(|((_, metric, _), _)| *metric).collect::<Vec<_>>())
-        .bind(names.iter().map(|((_, _, dimensions), _)| Json(*dimensions)).collect::<Vec<_>>())
+        .bind(names.iter().map(|(device, _, _)| *device).collect::<Vec<_>>())
+        .bind(names.iter().map(|(_, metric, _)| *metric).collect::<Vec<_>>())
+        .bind(names.iter().map(|(_, _, dimensions)| Json(*dimensions)).collect::<Vec<_>>())
         .fetch_all(db)
         .await?;
-    for (place, channel_id, first_ts) in found {
-        let (name, first_sent) = names[place as usize - 1];
-        channels.insert(name, Channel { channel_id: Some(channel_id), first_ts, first_sent });
-    }
-    Ok(())
+    let channel = |(place, channel_id, first_ts): (i64, _, _)| {
+        (names[place as usize - 1], Channel { channel_id, first_ts, last_ts: None })
+    };
+    Ok(found.into_iter().map(channel).collect())
 }
 
-async fn create(
-    db: &mut PgConnection,
-    provider_id: i32,
-    channels: &HashMap<Name<'_>, Channel>,
-) -> sqlx::Result<HashSet<i32>> {
-    let names = missing(channels);
+async fn create(db: &mut PgConnection, provider_id: i32, missing: &Wanted<'_>) -> sqlx::Result<HashSet<i32>> {
     let made: Vec<i32> = sqlx::query_scalar(include_str!("../../sql/ingest/create_channels.sql"))
         .bind(provider_id)
-        .bind(names.iter().map(|((device, _, _), _)| *device).collect::<Vec<_>>())
-        .bind(names.iter().map(|((_, metric, _), _)| *metric).collect::<Vec<_>>())
-        .bind(names.iter().map(|((_, _, dimensions), _)| Json(*dimensions)).collect::<Vec<_>>())
-        .bind(names.iter().map(|(_, first)| *first).collect::<Vec<_>>())
+        .bind(missing.keys().map(|(device, _, _)| *device).collect::<Vec<_>>())
+        .bind(missing.keys().map(|(_, metric, _)| *metric).collect::<Vec<_>>())
+        .bind(missing.keys().map(|(_, _, dimensions)| Json(*dimensions)).collect::<Vec<_>>())
+        .bind(missing.values().copied().collect::<Vec<_>>())
         .fetch_all(db)
         .await?;
     Ok(made.into_iter().collect())

@@ -1,4 +1,4 @@
-//! What the registry says about the metrics, devices and owners that a batch names.
+//! What the registry says about the metrics, devices and owners that readings name.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,20 +11,11 @@ use crate::core::decimal;
 use crate::core::entity::{BadKey, Key, Ref};
 use crate::core::reading::field::{bad_value, quote};
 use crate::core::reading::register::{self, Rule};
-use crate::core::reading::{Code, Item, Reason};
-use crate::rollup::retention;
-
-/// What the registry knows of the entities that a batch names.
-pub struct Known {
-    pub metrics: HashMap<Ref, Metric>,
-    pub devices: HashMap<Ref, i32>,
-    /// By device; those that overlap the batch's time.
-    pub assignments: HashMap<i32, Vec<Assignment>>,
-    /// Readings before it are no longer kept; none where all are.
-    pub kept_from: Option<DateTime<Utc>>,
-}
+use crate::core::reading::{Code, RawReading, Reason};
+use crate::ingest::directory::{Device, Remembered};
 
 /// A device's owner in a time in which the owner's billing time zone is the same.
+#[derive(Clone)]
 pub struct Assignment {
     since: Option<DateTime<Utc>>,
     until: Option<DateTime<Utc>>,
@@ -60,18 +51,31 @@ pub struct Owner {
     pub group_id: i32,
 }
 
-impl Known {
-    pub async fn of(db: &mut PgConnection, provider_id: i32, items: &[Item]) -> sqlx::Result<Self> {
-        let readings = || items.iter().filter_map(|item| item.reading.as_ref().ok());
-        let metrics = metrics(db, provider_id, readings().map(|reading| &reading.metric)).await?;
-        let devices = devices(db, provider_id, readings().map(|reading| &reading.device)).await?;
-        let span = readings().map(|reading| reading.at).min().zip(readings().map(|reading| reading.at).max());
-        let assignments = match span {
-            Some((first, last)) => assignments(db, devices.values().copied().collect(), first, last).await?,
-            None => HashMap::new(),
-        };
-        let kept_from = retention::kept_from(db, "reading").await?;
-        Ok(Self { metrics, devices, assignments, kept_from })
+impl Remembered {
+    /// Asks the registry for what readings name and is not remembered. The caller keeps it as it is.
+    pub async fn load<'a>(
+        &mut self,
+        db: &mut PgConnection,
+        provider_id: i32,
+        readings: impl Iterator<Item = &'a RawReading> + Clone,
+    ) -> sqlx::Result<()> {
+        let unknown: Vec<_> = readings.clone().map(|r| &r.metric).filter(|m| !self.metrics.contains_key(m)).collect();
+        if !unknown.is_empty() {
+            self.metrics.extend(metrics(db, provider_id, unknown.into_iter()).await?);
+        }
+        let unknown: HashSet<_> = readings.map(|r| &r.device).filter(|d| !self.devices.contains_key(d)).collect();
+        if !unknown.is_empty() {
+            let mut found = devices(db, provider_id, unknown.iter().copied()).await?;
+            found.retain(|name, _| unknown.contains(name));
+            let mut assignments = assignments(db, found.values().copied().collect()).await?;
+            // A device that is named both ways is remembered twice.
+            let both = found.len() > assignments.len();
+            for (name, device_id) in found {
+                let owners = if both { assignments.get(&device_id).cloned() } else { assignments.remove(&device_id) };
+                self.devices.insert(name, Device { device_id, assignments: owners.unwrap_or_default() });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -175,16 +179,10 @@ struct AssignmentRow {
     time_zone: String,
 }
 
-async fn assignments(
-    db: &mut PgConnection,
-    devices: HashSet<i32>,
-    first: DateTime<Utc>,
-    last: DateTime<Utc>,
-) -> sqlx::Result<HashMap<i32, Vec<Assignment>>> {
+/// All owners that these devices ever had.
+async fn assignments(db: &mut PgConnection, devices: HashSet<i32>) -> sqlx::Result<HashMap<i32, Vec<Assignment>>> {
     let rows: Vec<AssignmentRow> = sqlx::query_as(include_str!("../../sql/ingest/assignments.sql"))
         .bind(Vec::from_iter(devices))
-        .bind(first)
-        .bind(last)
         .fetch_all(db)
         .await?;
     let mut assignments: HashMap<i32, Vec<Assignment>> = HashMap::new();

@@ -2,21 +2,30 @@
 //!
 //! - [`body`]: a request's body becomes readings ([`crate::core::reading`] says how)
 //! - [`decode`]: gzip and zstd undone, within limits
-//! - [`resolve`], [`known`]: keys become metrics, devices, owners and billing days, from what the registry says
+//! - [`queue`], [`writer`]: requests wait for each other shortly, in turn with other providers', and are stored together
+//! - [`flush`]: one transaction for many requests; a verdict for each reading
+//! - [`directory`], [`known`], [`resolve`]: keys become metrics, devices, owners and billing days, from what the registry
+//!   says, as far as it is not remembered
 //! - [`channels`]: each (device, metric, dimensions) is a channel, made when its first reading comes
-//! - [`store`]: one transaction; what was new, what was there, what differs
 //! - [`registers`]: increments of meters' running totals, from the readings around them
+//! - [`store`], [`copy`]: what is new goes in; what was there, what differs
+//! - [`accounts`]: what was received from whom, and what became of it
 //! - [`verdict`]: what the sender is told
 //! - [`post`]: the operation
 //! - [`replacements`], [`reviews`], [`decisions`]: what people say about registers: replaced meters, readings to be decided about
 //! - [`raw`]: raw readings out again, as pages and as whole ranges
 
+mod accounts;
 mod body;
 mod channels;
+mod copy;
 mod decisions;
 pub mod decode;
+mod directory;
+mod flush;
 mod known;
 mod post;
+mod queue;
 mod raw;
 pub mod registers;
 mod replacements;
@@ -24,6 +33,9 @@ mod resolve;
 mod reviews;
 mod store;
 mod verdict;
+mod writer;
+
+pub use writer::{Ingest, Settings, Writers};
 
 use utoipa_axum::router::OpenApiRouter;
 

@@ -12,7 +12,6 @@ use crate::http::access::Sender;
 use crate::http::extract::Query;
 use crate::http::problem::Result;
 use crate::ingest::body::SentReadings;
-use crate::ingest::store;
 use crate::ingest::verdict::Receipt;
 
 pub fn routes() -> OpenApiRouter<App> {
@@ -100,10 +99,10 @@ async fn post(
     State(app): State<App>,
     Sender(tenant): Sender,
     Query(query): Query<PostParameters>,
-    SentReadings { items, held: _held }: SentReadings,
+    SentReadings { items, held }: SentReadings,
 ) -> Result<Json<Receipt>> {
-    let verdicts = store::store(&app.ingest, tenant.provider_id, &items).await?;
-    let receipt = Receipt::new(&items, verdicts, query.receipts.is_some());
+    let stored = app.ingest.store(tenant.provider_id, tenant.key_id, items, held.clone()).await?;
+    let receipt = Receipt::new(&stored.items, stored.verdicts, query.receipts.is_some());
     receipt.count();
     Ok(Json(receipt))
 }

@@ -48,6 +48,10 @@ limits! {
         "Requests being answered at once, over all connections; 503 beyond, except for health and metrics";
     InflightBytes = "inflight_bytes", "bytes", Some("--max-inflight-bytes"), None,
         "Bodies and the readings made of them, in memory at once; 503 beyond";
+    ProviderQueueReadings = "provider_queue_readings", "readings", Some("--max-provider-queue"), None,
+        "Readings of one provider that wait to be stored, and one body more; 429 beyond";
+    QueueReadings = "queue_readings", "readings", Some("--max-queue"), None,
+        "Readings of all providers that wait to be stored, and one body more; 503 beyond";
     Decoders = "decoders", "threads", None, None,
         "Large or compressed bodies being decoded at once, as many as processors; others wait";
     SentBytes = "sent_bytes", "bytes", None, Some(ingest::MAX_BODY as u64),

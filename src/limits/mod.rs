@@ -24,6 +24,10 @@ pub struct Limits {
     pub requests: usize,
     /// Most bytes of bodies, and of the readings made of them, in memory at once.
     pub inflight_bytes: usize,
+    /// Most readings of one provider that wait to be stored.
+    pub provider_queue_readings: usize,
+    /// Most readings of all providers that wait to be stored.
+    pub queue_readings: usize,
     /// How long a connection may take to send a request's head, which is also how long it may stay idle.
     pub head_timeout: Duration,
     /// Longest pause between two parts of a body.
@@ -40,6 +44,8 @@ impl Default for Limits {
             connections: 1024,
             requests: 4096,
             inflight_bytes: 256 * 1024 * 1024,
+            provider_queue_readings: 100_000,
+            queue_readings: 300_000,
             head_timeout: Duration::from_secs(60),
             body_pause: Duration::from_secs(30),
             // 32 MiB over 1 Mbit/s.
@@ -88,6 +94,8 @@ impl Guards {
             Limit::Connections => limits.connections as u64,
             Limit::Requests => limits.requests as u64,
             Limit::InflightBytes => limits.inflight_bytes as u64,
+            Limit::ProviderQueueReadings => limits.provider_queue_readings as u64,
+            Limit::QueueReadings => limits.queue_readings as u64,
             Limit::Decoders => self.decoder_count as u64,
             Limit::HeadTime => limits.head_timeout.as_secs(),
             Limit::BodyPause => limits.body_pause.as_secs(),

@@ -81,7 +81,7 @@ pub fn check_time_zone(name: &str) -> Result<chrono_tz::Tz> {
         .map_err(|_| Problem::field("/time_zone", format!("{name:?} is not an IANA time zone such as Europe/Paris")))
 }
 
-/// Key space of the per-provider advisory locks: "MTRB" in ASCII.
+/// Key space of the per-provider advisory locks: "MTRB" in ASCII. The SQL function `keep_stamping` takes them shared.
 const PROVIDER_LOCK: i32 = 0x4d54_5242;
 
 /// Holds off all ingest of a provider, and all other such changes, until the transaction ends. Taken before anything
@@ -97,12 +97,9 @@ pub async fn moment(db: &mut PgConnection) -> sqlx::Result<DateTime<Utc>> {
 }
 
 /// Keeps what readings are stamped with as it is until the transaction ends; many can hold it at once.
-/// Also gives the transaction its number at once, from which readers tell that it is under way.
 pub async fn keep_stamping(db: &mut PgConnection, provider_id: i32) -> sqlx::Result<()> {
-    let lock = sqlx::query("SELECT pg_current_xact_id()::text, pg_advisory_xact_lock_shared($1, $2)")
-        .bind(PROVIDER_LOCK)
-        .bind(provider_id);
-    lock.execute(db).await.map(drop)
+    let kept = sqlx::query(include_str!("../../sql/ingest/keep_stamping.sql")).bind(vec![provider_id]).bind(true);
+    kept.execute(db).await.map(drop)
 }
 
 /// All resources' routes.

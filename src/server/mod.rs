@@ -5,6 +5,7 @@ mod tls;
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum_server::Handle;
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::{self, App};
 use crate::database::{self, Database, Edition, Found, Unusable};
+use crate::ingest::{self, Ingest, Writers};
 use crate::limits::{Guards, Limits};
 use crate::migrate::{self, MigrateError};
 use crate::observe;
@@ -39,6 +41,8 @@ pub struct ServeConfig {
     pub query_connections: u32,
     /// Most connections to the database for storing readings.
     pub ingest_connections: u32,
+    /// How readings are stored.
+    pub ingest: ingest::Settings,
     /// After how long the database ends a query.
     pub query_timeout: Duration,
     /// After how long the database gives up storing readings.
@@ -64,7 +68,8 @@ impl Default for ServeConfig {
             tls: None,
             limits: Limits::default(),
             query_connections: 16,
-            ingest_connections: 8,
+            ingest_connections: 4,
+            ingest: ingest::Settings::default(),
             query_timeout: app::QUERY_TIMEOUT,
             ingest_timeout: app::INGEST_TIMEOUT,
             late_horizon: chrono::Duration::days(30),
@@ -91,6 +96,9 @@ pub enum StartError {
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
 }
 
+/// Connections for readings that wait until a change of their provider's registry is done.
+pub const PATIENT_CONNECTIONS: u32 = 2;
+
 /// A running server.
 #[derive(Debug)]
 pub struct Server {
@@ -98,6 +106,8 @@ pub struct Server {
     found: Found,
     handle: Handle<SocketAddr>,
     serving: JoinHandle<io::Result<()>>,
+    ingest: Arc<Ingest>,
+    writers: Writers,
     background: JoinSet<()>,
     /// Ends the background work.
     stop: CancellationToken,
@@ -142,9 +152,16 @@ impl Server {
         drop(db);
 
         let metrics = observe::start_metrics()?;
-        let pools = u64::from(config.query_connections + config.ingest_connections);
+        let pools = u64::from(config.query_connections + config.ingest_connections + PATIENT_CONNECTIONS);
         connections::make_room(config.limits.connections as u64 + pools);
-        let app = application(config, database, &found, metrics.clone());
+        let (ingest, writers) = Ingest::start(
+            database::pool(&database.options, "ingest", config.ingest_connections, config.ingest_timeout),
+            database::pool(&database.options, "ingest waiting", PATIENT_CONNECTIONS, config.ingest_timeout),
+            config.ingest,
+            &config.limits,
+        );
+        let ingest = Arc::new(ingest);
+        let app = application(config, database, &found, ingest.clone(), metrics.clone());
         let stop = CancellationToken::new();
         let mut background = JoinSet::new();
         background.spawn(until(stop.clone(), async move {
@@ -164,7 +181,7 @@ impl Server {
         }
         let handle = Handle::new();
         let serving = tokio::spawn(serve(listener, tls, handle.clone(), app));
-        Ok(Self { url, found, handle, serving, background, stop, drain_timeout: config.drain_timeout })
+        Ok(Self { url, found, handle, serving, ingest, writers, background, stop, drain_timeout: config.drain_timeout })
     }
 
     /// Where it can be reached: scheme, address and the actual port.
@@ -192,6 +209,11 @@ impl Server {
     pub async fn stop(mut self) -> io::Result<()> {
         self.handle.graceful_shutdown(Some(self.drain_timeout));
         let served = self.serving.await;
+        self.ingest.close();
+        // What still waits is of callers that have gone; it is stored all the same, as far as there is time.
+        if tokio::time::timeout(self.drain_timeout, self.writers.ended()).await.is_err() {
+            tracing::warn!("readings of callers that have gone were not stored in time");
+        }
         // Only now: what a last request asked for is still followed up.
         self.stop.cancel();
         while self.background.join_next().await.is_some() {}
@@ -219,12 +241,13 @@ fn application(
     config: &ServeConfig,
     database: &Database,
     found: &Found,
+    ingest: Arc<Ingest>,
     metrics: metrics_exporter_prometheus::PrometheusHandle,
 ) -> App {
     let options = &database.options;
     App {
         query: database::pool(options, "query", config.query_connections, config.query_timeout),
-        ingest: database::pool(options, "ingest", config.ingest_connections, config.ingest_timeout),
+        ingest,
         edition: found.edition,
         late_horizon: config.late_horizon,
         guards: Guards::new(config.limits.clone()),

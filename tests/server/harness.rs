@@ -1,8 +1,8 @@
 //! Clusters, databases and the server under test.
 
 use std::process::ExitCode;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -11,6 +11,7 @@ use meterbase::app::{self, App};
 use meterbase::database::{self, Edition};
 use meterbase::embedded::cluster::{Cluster, Running};
 use meterbase::embedded::install;
+use meterbase::ingest::Ingest;
 use meterbase::keys::{self, Scope};
 use meterbase::limits::{Guards, Limits};
 use meterbase::rollup::columnstore;
@@ -145,9 +146,13 @@ impl TestApp {
             columnstore::apply(&mut db, Some(columnstore::DEFAULT_AFTER)).await.expect("a columnstore");
         }
         let admin = keys::create(&mut db, Scope::Admin, None, None, None).await.expect("a key").reveal();
+        let pool = database::pool(&options, "ingest", 4, app::INGEST_TIMEOUT);
+        let (ingest, writers) =
+            Ingest::start(pool.clone(), pool, meterbase::ingest::Settings::default(), &Limits::default());
+        tokio::spawn(writers.ended());
         let app = App {
             query: database::pool(&options, "query", 4, app::QUERY_TIMEOUT),
-            ingest: database::pool(&options, "ingest", 4, app::INGEST_TIMEOUT),
+            ingest: Arc::new(ingest),
             edition,
             late_horizon: chrono::Duration::days(30),
             guards: Guards::new(Limits::default()),

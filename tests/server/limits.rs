@@ -202,3 +202,46 @@ pub async fn the_answer_to_a_large_body_that_is_refused_arrives(app: TestApp) {
         Answer::of(request).await.expect_status(401);
     }
 }
+
+pub async fn a_provider_whose_readings_pile_up_is_told_to_send_slower_and_others_are_not(app: TestApp) {
+    let ingest = north(&app).await;
+    let south = app.provider("south", "UTC").await;
+    let limits = Limits { provider_queue_readings: 1, ..Limits::default() };
+    let server = serve(&app, limits).await;
+    let url = format!("{}/v1/readings", server.url());
+    let send = |key: &str, minute: usize| {
+        let row = format!("device,metric,at,value\nm1,energy,2026-03-02T08:{minute:02}:00Z,1\n");
+        let request = app.client.post(&url).bearer_auth(key).header("content-type", "text/csv").body(row);
+        tokio::spawn(Answer::of(request))
+    };
+    // Whoever changes how the provider's readings are stamped holds them off: they wait.
+    let mut holder = app.db().await;
+    let hold = "BEGIN; SELECT pg_advisory_xact_lock(1297371714, provider_id) FROM provider WHERE key = 'north'";
+    sqlx::raw_sql(hold).execute(&mut holder).await.unwrap();
+    let mut sent = Vec::new();
+    let mut patience = Patience::for_("a refusal");
+    while !sent.iter().any(tokio::task::JoinHandle::is_finished) {
+        patience.poll().await;
+        sent.push(send(&ingest, sent.len()));
+    }
+    // What is of others is stored meanwhile.
+    send(&south, 0).await.unwrap().expect_status(200);
+    sqlx::raw_sql("COMMIT").execute(&mut holder).await.unwrap();
+    let (mut accepted, mut refused) = (0, 0);
+    for answer in sent {
+        let answer = answer.await.unwrap();
+        if answer.status == 200 {
+            assert_eq!(answer.json()["stored"], 1);
+            accepted += 1;
+        } else {
+            assert_eq!(answer.expect_status(429).problem(), "too_many_readings");
+            refused += 1;
+        }
+    }
+    assert!(refused > 0);
+    let counted = "SELECT sum(received)::bigint, sum(stored)::bigint, sum(requests)::bigint
+                   FROM accounting JOIN provider USING (provider_id) WHERE key = 'north'";
+    let counted: (i64, i64, i64) = sqlx::query_as(counted).fetch_one(&mut holder).await.unwrap();
+    assert_eq!(counted, (accepted, accepted, accepted));
+    server.stop().await.unwrap();
+}

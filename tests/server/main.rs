@@ -233,6 +233,7 @@ fn main() -> ExitCode {
             doctor_finds_an_embedded_database_in_order,
         }),
         harness::topic!(limits::{
+            a_provider_whose_readings_pile_up_is_told_to_send_slower_and_others_are_not,
             bodies_over_the_memory_are_refused_and_it_comes_back,
             connections_over_the_limit_are_told_so_at_once,
             connections_that_ask_for_nothing_are_closed,

@@ -1,0 +1,192 @@
+//! A flush: many requests, one transaction, a verdict for each reading.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+
+use crate::ingest::channels::Beginnings;
+use crate::ingest::directory::{Channel, Directory};
+use crate::ingest::queue::Batch;
+use crate::ingest::resolve::{Resolved, Row, resolve};
+use crate::ingest::verdict::Verdict;
+use crate::ingest::{accounts, channels, registers, store};
+use crate::rollup::retention;
+
+/// How often a flush is tried that the database undid because of another one.
+const ATTEMPTS: u32 = 5;
+
+/// What becomes of a provider whose owners, zones or metrics somebody is about to change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// Its readings are stored when that is done.
+    WaitedFor,
+    /// It is left out.
+    LeftOut,
+}
+
+/// Stores what can be stored of these requests, all of it or nothing. Gives each one's verdicts, in the order of its
+/// readings; none for those of providers that are left out.
+pub async fn store(
+    pool: &PgPool,
+    directory: &Directory,
+    batches: &[Batch],
+    held: Held,
+) -> sqlx::Result<Vec<Option<Vec<Verdict>>>> {
+    let (mut attempt, mut careful) = (1, false);
+    loop {
+        match transaction(pool, directory, batches, held, careful).await {
+            Err(error) if !careful && collided(&error) => careful = true,
+            Err(error) if was_undone(&error) && attempt < ATTEMPTS => {
+                tracing::info!(%error, attempt, "flush undone by the database; trying again");
+                tokio::time::sleep(Duration::from_millis(10 << attempt)).await;
+                attempt += 1;
+            }
+            done => return done,
+        }
+    }
+}
+
+/// Whether a reading that was taken for new was there already: unique_violation.
+fn collided(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|db| db.code().as_deref() == Some("23505"))
+}
+
+/// Whether the database gave the flush up for another one: serialization_failure, deadlock_detected, a reading that was
+/// there when this flush came and had gone when it looked, or retention that moved on meanwhile.
+fn was_undone(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::RowNotFound => true,
+        sqlx::Error::Database(db) => {
+            db.constraint() == Some("reading_kept") || matches!(db.code().as_deref(), Some("40001" | "40P01"))
+        }
+        _ => false,
+    }
+}
+
+/// Whether the database cannot be reached, so that nothing else can be stored just now either.
+pub fn is_unavailable(error: &sqlx::Error) -> bool {
+    match error {
+        // admin_shutdown and the like, connection exceptions but for protocol_violation, too_many_connections
+        sqlx::Error::Database(db) => db.code().is_some_and(|code| {
+            code.starts_with("57P") || (code.starts_with("08") && code != "08P01") || code == "53300"
+        }),
+        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => true,
+        _ => false,
+    }
+}
+
+/// The requests of each provider, with the place of their first reading among all.
+type ByProvider<'b> = BTreeMap<i32, Vec<(usize, &'b Batch)>>;
+
+/// With `careful` no reading is taken for new before the database has said so.
+async fn transaction(
+    pool: &PgPool,
+    directory: &Directory,
+    batches: &[Batch],
+    held: Held,
+    careful: bool,
+) -> sqlx::Result<Vec<Option<Vec<Verdict>>>> {
+    let mut db = pool.begin().await?;
+    let providers: BTreeSet<i32> = batches.iter().map(|batch| batch.provider_id).collect();
+    let versions = keep_stamping(&mut db, providers, held).await?;
+    let kept: Vec<&Batch> = batches.iter().filter(|batch| versions.contains_key(&batch.provider_id)).collect();
+    let mut stored =
+        if kept.is_empty() { Vec::new() } else { store_kept(db, directory, &kept, &versions, careful).await? }
+            .into_iter();
+    let of_batch = |batch: &Batch| versions.contains_key(&batch.provider_id).then(|| stored.next()).flatten();
+    Ok(batches.iter().map(of_batch).collect())
+}
+
+/// Stores requests of providers whose registries are kept as they are, and commits.
+async fn store_kept(
+    mut db: Transaction<'_, Postgres>,
+    directory: &Directory,
+    batches: &[&Batch],
+    versions: &BTreeMap<i32, i64>,
+    careful: bool,
+) -> sqlx::Result<Vec<Vec<Verdict>>> {
+    let mut by_provider = ByProvider::new();
+    let mut readings = 0;
+    for batch in batches {
+        by_provider.entry(batch.provider_id).or_default().push((readings, batch));
+        readings += batch.items.len();
+    }
+    let (mut resolved, earlier) = resolve_all(&mut db, directory, &by_provider, versions, readings).await?;
+    // In the order of the index: flushes that overlap wait for each other and never in a circle, and the index is
+    // written from left to right.
+    resolved.rows.sort_unstable_by_key(|row| (row.identity(), row.index));
+    let repeated = store::split_off_repeated(&mut resolved.rows);
+    let Resolved { mut verdicts, mut rows, quarantined } = resolved;
+    let doubtful = registers::fill_increments(&mut db, &mut rows).await?;
+    channels::begin_earlier(&mut db, &earlier).await?;
+    if careful {
+        rows.iter_mut().for_each(|row| row.fresh = false);
+    }
+    let sent_before = store::insert(&mut db, &rows).await?;
+    let open = registers::refold(&mut db, &doubtful).await?.open;
+    for row in &rows {
+        let suspicion = open.get(&row.identity());
+        verdicts[row.index] = Some(suspicion.map_or(Verdict::Stored, |suspicion| row.under_review(*suspicion)));
+    }
+    store::compare(&mut db, &rows, &sent_before, &repeated, &mut verdicts).await?;
+    store::quarantine(&mut db, &quarantined).await?;
+    accounts::count(&mut db, batches, &verdicts).await?;
+    db.commit().await?;
+    remember(directory, versions, &rows).await;
+    // Every item was either given its verdict when it was resolved or is a row, and those have theirs by now.
+    let mut verdicts = verdicts.into_iter();
+    let of_batch = |batch: &&Batch| verdicts.by_ref().take(batch.items.len()).collect::<Option<Vec<_>>>();
+    batches.iter().map(of_batch).collect::<Option<Vec<_>>>().ok_or(sqlx::Error::RowNotFound)
+}
+
+/// Keeps the registries of providers as they are until the transaction ends; tells their versions.
+async fn keep_stamping(
+    db: &mut PgConnection,
+    providers: BTreeSet<i32>,
+    held: Held,
+) -> sqlx::Result<BTreeMap<i32, i64>> {
+    let versions: Vec<(i32, i64)> = sqlx::query_as(include_str!("../../sql/ingest/keep_stamping.sql"))
+        .bind(Vec::from_iter(providers))
+        .bind(held == Held::WaitedFor)
+        .fetch_all(db)
+        .await?;
+    Ok(versions.into_iter().collect())
+}
+
+/// Gives each reading that can be stored its channel, owner and billing day, and the others their verdicts. Also the
+/// channels that begin earlier than was known.
+async fn resolve_all<'b>(
+    db: &mut PgConnection,
+    directory: &Directory,
+    by_provider: &ByProvider<'b>,
+    versions: &BTreeMap<i32, i64>,
+    readings: usize,
+) -> sqlx::Result<(Resolved<'b>, Beginnings)> {
+    let mut resolved =
+        Resolved { verdicts: vec![None; readings], rows: Vec::with_capacity(readings), quarantined: Vec::new() };
+    let mut earlier = Beginnings::new();
+    let kept_from = retention::kept_from(db, "reading").await?;
+    // In the order of their numbers: those who wait for a provider's memory never do so in a circle.
+    for (provider_id, batches) in by_provider {
+        let known = directory.provider(*provider_id);
+        let mut known = known.lock().await;
+        known.as_of(*versions.get(provider_id).ok_or(sqlx::Error::RowNotFound)?);
+        let first = resolved.rows.len();
+        let items = batches.iter().flat_map(|(start, batch)| (*start..).zip(&batch.items));
+        resolve(db, *provider_id, kept_from, &mut known, items, &mut resolved).await?;
+        channels::find(db, *provider_id, &known, &mut resolved.rows[first..], &mut earlier).await?;
+    }
+    Ok((resolved, earlier))
+}
+
+/// Remembers the channels of rows that are committed, and that these are in them.
+async fn remember(directory: &Directory, versions: &BTreeMap<i32, i64>, rows: &[Row<'_>]) {
+    for (provider_id, version) in versions {
+        // Sorted by channel, then by time.
+        let channels = rows.chunk_by(|a, b| a.channel_id == b.channel_id);
+        let of_provider = channels.filter(|rows| rows[0].provider_id == *provider_id);
+        let learned = of_provider.map(|rows| (rows[0].channel(), Channel::of(rows)));
+        directory.provider(*provider_id).lock().await.learn(*version, learned);
+    }
+}

@@ -1,0 +1,313 @@
+//! What waits to be stored: a bounded queue for each provider, served in turn by readings, so that a provider that
+//! floods waits for itself.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, oneshot};
+
+use crate::core::reading::Item;
+use crate::http::intake::Held;
+use crate::http::problem;
+use crate::ingest::verdict::Verdict;
+
+/// Readings of one request, and who waits for their verdicts.
+pub struct Batch {
+    pub provider_id: i32,
+    /// The API key that sent them, for the accounting.
+    pub key_id: Option<i32>,
+    pub items: Vec<Item>,
+    /// What it takes of the memory for bodies, until it is answered: also where nobody waits for that any more.
+    pub held: Option<Held>,
+    pub queued_at: Instant,
+    /// Nobody listens any more when the request was broken off; the readings are stored all the same.
+    pub answer: oneshot::Sender<problem::Result<Stored>>,
+}
+
+/// A batch whose readings are committed.
+pub struct Stored {
+    pub items: Vec<Item>,
+    /// One for each item.
+    pub verdicts: Vec<Verdict>,
+}
+
+/// How much may wait, in readings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Of one provider. A request goes in while less than this waits, however many readings it has.
+    pub provider: usize,
+    /// Of all.
+    pub total: usize,
+}
+
+/// Why a batch cannot wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Full {
+    /// The provider has as much waiting as it may.
+    Provider,
+    /// The server has.
+    Server,
+    /// The server stops.
+    Closed,
+}
+
+/// Which batches somebody takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// Any.
+    All,
+    /// Only small ones, of up to [`SMALL`] readings: they need not wait behind large ones.
+    Express,
+}
+
+/// Readings that a provider may have stored when its turn comes; a larger batch waits several turns.
+const QUANTUM: usize = 5_000;
+
+/// Most readings of a batch that the express lane takes.
+pub const SMALL: usize = 500;
+
+pub struct Queue {
+    bounds: Bounds,
+    waiting: Mutex<Waiting>,
+    /// Told for each batch that comes, and when the queue is closed.
+    changed: Notify,
+}
+
+/// While this is there, a provider's batches are left waiting.
+pub struct Pause {
+    queue: Arc<Queue>,
+    provider_id: i32,
+}
+
+impl Drop for Pause {
+    fn drop(&mut self) {
+        self.queue.resume(self.provider_id);
+    }
+}
+
+#[derive(Default)]
+struct Waiting {
+    providers: HashMap<i32, Provider>,
+    /// Providers with something waiting, whose turn is next first.
+    turns: VecDeque<i32>,
+    /// Providers whose batches are left where they are, and how often that was asked for.
+    paused: HashMap<i32, usize>,
+    readings: usize,
+    closed: bool,
+}
+
+#[derive(Default)]
+struct Provider {
+    small: VecDeque<Batch>,
+    large: VecDeque<Batch>,
+    readings: usize,
+    /// Readings that it may still have taken in this turn.
+    credit: usize,
+}
+
+impl Queue {
+    pub fn new(bounds: Bounds) -> Self {
+        Self { bounds, waiting: Mutex::default(), changed: Notify::new() }
+    }
+
+    /// Lets a batch wait, or gives it back.
+    pub fn push(&self, batch: Batch) -> Result<(), (Full, Batch)> {
+        let mut waiting = self.lock();
+        let of_provider = waiting.providers.get(&batch.provider_id).map_or(0, |provider| provider.readings);
+        let full = match () {
+            () if waiting.closed => Some(Full::Closed),
+            () if of_provider >= self.bounds.provider => Some(Full::Provider),
+            () if waiting.readings >= self.bounds.total => Some(Full::Server),
+            () => None,
+        };
+        if let Some(full) = full {
+            return Err((full, batch));
+        }
+        waiting.push(batch);
+        drop(waiting);
+        self.changed.notify_waiters();
+        Ok(())
+    }
+
+    /// Readings that wait.
+    pub fn readings(&self) -> usize {
+        self.lock().readings
+    }
+
+    /// Leaves a provider's batches waiting until all such pauses have ended.
+    pub fn pause(self: &Arc<Self>, provider_id: i32) -> Pause {
+        *self.lock().paused.entry(provider_id).or_default() += 1;
+        Pause { queue: self.clone(), provider_id }
+    }
+
+    fn resume(&self, provider_id: i32) {
+        let mut waiting = self.lock();
+        if let Some(times) = waiting.paused.get_mut(&provider_id) {
+            *times -= 1;
+            if *times == 0 {
+                waiting.paused.remove(&provider_id);
+            }
+        }
+        drop(waiting);
+        self.changed.notify_waiters();
+    }
+
+    /// Takes no more; what waits can still be taken.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_waiters();
+    }
+
+    /// Waits for batches and takes about `most` readings of them, of the providers in turn; at least one batch. Unless
+    /// that many wait, it lets the oldest wait for `linger`, for others to come along. None when the queue is closed and
+    /// empty.
+    pub async fn take(&self, lane: Lane, most: usize, linger: Duration) -> Option<Vec<Batch>> {
+        loop {
+            // Listening before looking: what comes in between is not missed.
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            let pause = {
+                let mut waiting = self.lock();
+                match waiting.oldest(lane) {
+                    None if waiting.closed && waiting.is_empty(lane) => return None,
+                    None => None,
+                    Some((oldest, readings)) => {
+                        let pause = linger.saturating_sub(oldest.elapsed());
+                        if readings >= most || pause.is_zero() || waiting.closed {
+                            return Some(waiting.take(lane, most));
+                        }
+                        Some(pause)
+                    }
+                }
+            };
+            match pause {
+                None => changed.await,
+                Some(pause) => {
+                    let _ = tokio::time::timeout(pause, changed).await;
+                }
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn push(&mut self, batch: Batch) {
+        let (id, readings) = (batch.provider_id, batch.items.len());
+        let provider = self.providers.entry(id).or_default();
+        if provider.is_empty() {
+            self.turns.push_back(id);
+        }
+        provider.readings += readings;
+        self.readings += readings;
+        let queue = if readings <= SMALL { &mut provider.small } else { &mut provider.large };
+        queue.push_back(batch);
+    }
+
+    /// When the oldest batch of a lane began to wait, and how many readings wait there.
+    fn oldest(&self, lane: Lane) -> Option<(Instant, usize)> {
+        let fronts = self.queues(lane).filter_map(|queue| queue.front()).map(|batch| batch.queued_at);
+        fronts.min().map(|oldest| {
+            let readings = match lane {
+                Lane::All if self.paused.is_empty() => self.readings,
+                _ => self.queues(lane).flatten().map(|batch| batch.items.len()).sum(),
+            };
+            (oldest, readings)
+        })
+    }
+
+    /// What waits in a lane and is not paused.
+    fn queues(&self, lane: Lane) -> impl Iterator<Item = &VecDeque<Batch>> {
+        let going = self.providers.iter().filter(|(id, _)| !self.paused.contains_key(*id));
+        going.flat_map(move |(_, provider)| provider.queues(lane))
+    }
+
+    /// Whether nothing waits in a lane, paused or not.
+    fn is_empty(&self, lane: Lane) -> bool {
+        self.providers.values().flat_map(|provider| provider.queues(lane)).all(VecDeque::is_empty)
+    }
+
+    fn take(&mut self, lane: Lane, most: usize) -> Vec<Batch> {
+        let (mut taken, mut readings) = (Vec::new(), 0);
+        // Each round gives every provider its quantum, so it ends: a batch that is too large for one has it some day.
+        while readings < most {
+            let Some(id) = self.next_turn(lane) else { break };
+            let provider = self.providers.get_mut(&id).expect("a provider in turn has something waiting");
+            provider.credit += QUANTUM;
+            while let Some(batch) = provider.take(lane, most.saturating_sub(readings), taken.is_empty()) {
+                readings += batch.items.len();
+                self.readings -= batch.items.len();
+                taken.push(batch);
+                if readings >= most {
+                    break;
+                }
+            }
+            if provider.is_empty() {
+                self.providers.remove(&id);
+            } else {
+                self.turns.push_back(id);
+            }
+            if !taken.is_empty() && !self.any_fits(lane, most.saturating_sub(readings)) {
+                break;
+            }
+        }
+        taken
+    }
+
+    /// Takes the next provider with something in this lane out of the turns.
+    fn next_turn(&mut self, lane: Lane) -> Option<i32> {
+        let has = |id: &i32| {
+            let provider = self.providers.get(id).filter(|_| !self.paused.contains_key(id));
+            provider.is_some_and(|provider| provider.queues(lane).any(|queue| !queue.is_empty()))
+        };
+        let at = self.turns.iter().position(has)?;
+        self.turns.remove(at)
+    }
+
+    /// Whether some provider's next batch of this lane has at most `room` readings.
+    fn any_fits(&self, lane: Lane, room: usize) -> bool {
+        self.queues(lane).any(|queue| queue.front().is_some_and(|batch| batch.items.len() <= room))
+    }
+}
+
+impl Provider {
+    fn is_empty(&self) -> bool {
+        self.small.is_empty() && self.large.is_empty()
+    }
+
+    fn queues(&self, lane: Lane) -> impl Iterator<Item = &VecDeque<Batch>> {
+        let large = (lane == Lane::All).then_some(&self.large);
+        [Some(&self.small), large].into_iter().flatten()
+    }
+
+    /// The older of the two next batches that has room and credit; the first of all to be taken needs no room.
+    fn take(&mut self, lane: Lane, room: usize, first: bool) -> Option<Batch> {
+        let large = self.large.front().filter(|_| lane == Lane::All).map(|batch| batch.queued_at);
+        let small = self.small.front().map(|batch| batch.queued_at);
+        let queue = match (small, large) {
+            (Some(small), Some(large)) if large < small => &mut self.large,
+            (None, Some(_)) => &mut self.large,
+            (Some(_), _) => &mut self.small,
+            (None, None) => return None,
+        };
+        let readings = queue.front()?.items.len();
+        if readings > self.credit || (readings > room && !first) {
+            return None;
+        }
+        self.credit -= readings;
+        self.readings -= readings;
+        let batch = queue.pop_front();
+        if self.is_empty() {
+            self.credit = 0;
+        }
+        batch
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+use super::*;
+
+const BOUNDS: Bounds = Bounds { provider: 100_000, total: 150_000 };
+
+fn batch(provider_id: i32, readings: usize) -> Batch {
+    let item = Item {
+        line: None,
+        reading: Err(crate::core::reading::Reason::new(crate::core::reading::Code::InvalidJson, "")),
+    };
+    let (answer, _) = oneshot::channel();
+    Batch { provider_id, key_id: None, items: vec![item; readings], held: None, queued_at: Instant::now(), answer }
+}
+
+fn queue(batches: &[(i32, usize)]) -> Queue {
+    let queue = Queue::new(BOUNDS);
+    for (provider, readings) in batches {
+        assert!(queue.push(batch(*provider, *readings)).is_ok());
+    }
+    queue
+}
+
+async fn taken(queue: &Queue, lane: Lane, most: usize) -> Vec<(i32, usize)> {
+    let taken = queue.take(lane, most, Duration::ZERO).await.expect("batches");
+    taken.into_iter().map(|batch| (batch.provider_id, batch.items.len())).collect()
+}
+
+#[tokio::test]
+async fn providers_take_turns_by_readings() {
+    // One floods; the other's readings come in the first flush all the same, and in about the same number.
+    let mut batches = vec![(1, 2_500); 20];
+    batches.extend([(2, 1); 3]);
+    let queue = queue(&batches);
+    let first = taken(&queue, Lane::All, 10_000).await;
+    assert_eq!(first.iter().filter(|(provider, _)| *provider == 2).count(), 3);
+    assert_eq!(first.iter().map(|(_, readings)| readings).sum::<usize>(), 2_500 * 3 + 3);
+    assert_eq!(queue.readings(), 2_500 * 17);
+}
+
+#[tokio::test]
+async fn a_batch_that_is_larger_than_a_flush_goes_alone_when_its_turn_comes() {
+    let queue = queue(&[(1, 40_000), (2, 600), (1, 600)]);
+    let mut flushes = Vec::new();
+    while queue.readings() > 0 {
+        flushes.push(taken(&queue, Lane::All, 10_000).await);
+    }
+    assert_eq!(flushes.concat().len(), 3);
+    assert!(flushes.contains(&vec![(1, 40_000)]), "{flushes:?}");
+}
+
+#[tokio::test]
+async fn the_express_lane_leaves_large_batches_alone() {
+    let queue = queue(&[(1, 40_000), (1, 3), (2, SMALL), (2, SMALL + 1)]);
+    assert_eq!(taken(&queue, Lane::Express, 10_000).await, [(1, 3), (2, SMALL)]);
+    assert_eq!(queue.readings(), 40_000 + SMALL + 1);
+}
+
+#[test]
+fn what_would_be_too_much_is_given_back() {
+    let queue = queue(&[(1, 99_999), (1, 50_000)]);
+    let refused =
+        |provider, readings| queue.push(batch(provider, readings)).map_err(|(full, batch)| (full, batch.items.len()));
+    assert_eq!(refused(1, 1), Err((Full::Provider, 1)));
+    assert_eq!(refused(2, 2), Ok(()));
+    assert_eq!(refused(3, 2), Err((Full::Server, 2)));
+    queue.close();
+    assert_eq!(refused(2, 2), Err((Full::Closed, 2)));
+}
+
+#[tokio::test]
+async fn a_batch_waits_for_others_to_come_along() {
+    let queue = queue(&[(1, 1)]);
+    let late = async {
+        tokio::task::yield_now().await;
+        assert!(queue.push(batch(1, 2)).is_ok());
+    };
+    let (taken, ()) = tokio::join!(queue.take(Lane::All, 3, Duration::from_secs(60)), late);
+    let taken: Vec<_> = taken.expect("batches").iter().map(|batch| batch.items.len()).collect();
+    assert_eq!(taken, [1, 2]);
+}
+
+#[tokio::test]
+async fn who_is_paused_lets_the_others_by_and_is_not_forgotten() {
+    let queue = Arc::new(queue(&[(1, 1), (2, 2), (1, 3)]));
+    let pauses = [queue.pause(1), queue.pause(1)];
+    assert_eq!(taken(&queue, Lane::All, 10).await, [(2, 2)]);
+    queue.close();
+    let [one, other] = pauses;
+    drop(one);
+    let (last, ()) = tokio::join!(taken(&queue, Lane::All, 10), async { drop(other) });
+    assert_eq!(last, [(1, 1), (1, 3)]);
+    assert!(queue.take(Lane::All, 1, Duration::ZERO).await.is_none());
+}
+
+#[tokio::test]
+async fn a_closed_queue_is_emptied_and_then_ends() {
+    let queue = queue(&[(1, 5)]);
+    queue.close();
+    assert_eq!(taken(&queue, Lane::All, 1).await, [(1, 5)]);
+    assert!(queue.take(Lane::All, 1, Duration::ZERO).await.is_none());
+    assert!(queue.take(Lane::Express, 1, Duration::ZERO).await.is_none());
+}

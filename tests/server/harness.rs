@@ -136,6 +136,12 @@ fn open_to_all(directory: &tempfile::TempDir) {
     std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).expect("permissions");
 }
 
+/// No refresher runs beside a test unless it starts one; a policy whose hour comes meanwhile would pass over what no
+/// refresher has made, and conversions to the columnstore would wait for a test's locks, and the test for them. Tests run
+/// policies when they want them.
+const NO_POLICIES: &str = "SELECT alter_job(job_id, scheduled => false) FROM timescaledb_information.jobs
+    WHERE proc_name LIKE 'policy_refresh%' OR proc_name = 'policy_compression'";
+
 impl TestApp {
     async fn start(options: PgConnectOptions, edition: Edition) -> Self {
         let mut db = options.connect().await.expect("the test's database");
@@ -144,6 +150,7 @@ impl TestApp {
         migrate::run(&mut db, edition).await.expect("the schema");
         if edition == Edition::Community {
             columnstore::apply(&mut db, Some(columnstore::DEFAULT_AFTER)).await.expect("a columnstore");
+            sqlx::query(NO_POLICIES).execute(&mut db).await.expect("policies that rest");
         }
         let admin = keys::create(&mut db, Scope::Admin, None, None, None).await.expect("a key").reveal();
         let pool = database::pool(&options, "ingest", 4, app::INGEST_TIMEOUT);

@@ -46,6 +46,13 @@ pub async fn apply(db: &mut PgConnection, after: Option<TimeDelta>) -> sqlx::Res
     Ok(())
 }
 
+/// What is another one whenever a chunk has been converted, either way. A snapshot does not follow that: it is not told of
+/// the rows that a chunk has where they were moved to, and those where they were are gone. So figures that were read in
+/// a snapshot hold if this is the same within it and behind it.
+pub async fn conversions(db: &mut PgConnection) -> sqlx::Result<String> {
+    sqlx::query_scalar(include_str!("../../sql/columnstore/conversions.sql")).fetch_one(db).await
+}
+
 fn readings(after: Option<TimeDelta>) -> Table {
     Table {
         name: "reading".to_owned(),

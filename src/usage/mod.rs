@@ -29,11 +29,12 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::core::period::{Period, Range};
+use crate::database::Edition;
 use crate::http::accept;
 use crate::http::access::{Reader, Tenant};
 use crate::http::extract::Query;
-use crate::http::problem::{Problem, ProblemBody, Result};
-use crate::rollup::{self, retention::Kept};
+use crate::http::problem::{Code, Problem, ProblemBody, Result};
+use crate::rollup::{self, columnstore, retention::Kept};
 use answer::{Columns, Freshness, Point, ScopeAnswer, SeriesAnswer, Usage};
 use ask::{Ask, Filling, Parameters, Stat};
 use customers::Customers;
@@ -75,12 +76,7 @@ async fn usage(
 ) -> Result<Response> {
     let format = accept::preferred(&headers, &["application/json", "text/csv"])?;
     let ask = parameters.read()?;
-    let mut db = app.query.acquire().await?;
-    let horizon = rollup::horizon(&mut db).await?;
-    // One snapshot for everything, so that all series and the freshness agree with each other.
-    let mut snapshot = db.begin_with(SNAPSHOT).await?;
-    let (usage, columns) = answer(&mut snapshot, &app, &tenant, &ask, horizon).await?;
-    snapshot.commit().await?;
+    let (usage, columns) = steady_answer(&app, &tenant, &ask).await?;
     if format == "application/json" {
         return Ok(Json(usage).into_response());
     }
@@ -90,6 +86,34 @@ async fn usage(
 
 /// How the transaction of an answer begins.
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+
+/// How often an answer is made anew because chunks went to the columnstore meanwhile, which happens some times a week.
+const TRIES: u32 = 10;
+
+/// The answer of one snapshot, so that all series and the freshness agree with each other; and the columns of its CSV.
+async fn steady_answer(app: &App, tenant: &Tenant, ask: &Ask) -> Result<(Usage, Columns)> {
+    let mut db = app.query.acquire().await?;
+    for _ in 0..TRIES {
+        let horizon = rollup::horizon(&mut db).await?;
+        let mut snapshot = db.begin_with(SNAPSHOT).await?;
+        let before = conversions(app, &mut snapshot).await?;
+        let found = answer(&mut snapshot, app, tenant, ask, horizon).await?;
+        snapshot.commit().await?;
+        if conversions(app, &mut db).await? == before {
+            return Ok(found);
+        }
+        metrics::counter!("meterbase_usage_retries_total").increment(1);
+    }
+    Err(Problem::new(Code::Unavailable, "chunks go to the columnstore one after the other just now"))
+}
+
+/// None where there is no columnstore.
+async fn conversions(app: &App, db: &mut PgConnection) -> Result<Option<String>> {
+    match app.edition {
+        Edition::Community => Ok(Some(columnstore::conversions(db).await?)),
+        Edition::Apache => Ok(None),
+    }
+}
 
 /// The answer, and the columns that CSV shows of it.
 async fn answer(

@@ -266,6 +266,7 @@ fn main() -> ExitCode {
             truncated_readings_leave_no_figures,
             the_columnstore_s_time_can_be_changed,
             what_policies_passed_over_during_a_standstill_is_made,
+            figures_hold_while_chunks_are_converted,
         }),
         harness::topic!(rollups_retention::{
             dropping_readings_older_than_forty_days_changes_no_figure,

@@ -1,6 +1,7 @@
 //! Readings and rollups in the columnstore, on the Community edition; elsewhere the same without it.
 
 use meterbase::database::Edition;
+use meterbase::keys::Scope;
 use meterbase::rollup::{columnstore, definition::ROLLUPS};
 use sqlx::{AssertSqlSafe, PgConnection};
 
@@ -117,4 +118,46 @@ pub async fn what_policies_passed_over_during_a_standstill_is_made(app: TestApp)
     run(&mut db, "UPDATE rollup_generation SET followed_at = now() - interval '25 hours'").await;
     app.settle().await;
     naive::check(&mut db, "after a standstill").await;
+}
+
+pub async fn figures_hold_while_chunks_are_converted(app: TestApp) {
+    let mut db = fleet(&app).await;
+    insert_everywhere(&mut db, 30).await;
+    app.settle().await;
+    if app.edition == Edition::Community {
+        // Materialised, so that there is something to convert.
+        run_policies(&app).await;
+        compress(&app, &mut db).await;
+    }
+    let (provider, metric): (String, String) =
+        sqlx::query_as("SELECT p.key::text, m.key::text FROM provider p JOIN metric m USING (provider_id) LIMIT 1")
+            .fetch_one(&mut db)
+            .await
+            .expect("a metric");
+    let key = app.key(&provider, Scope::Provider).await;
+    let path = format!("/v1/usage?metric={metric}&bucket=day&from=2025-03-01&to=2025-11-15&stats=count");
+    let series = async || app.get(&key, &path).await.expect_status(200).json()["series"].clone();
+    let expected = series().await;
+    assert!(!expected[0]["points"].as_array().expect("points").is_empty());
+
+    let edition = app.edition;
+    let mut other = app.db().await;
+    let converting = tokio::spawn(async move {
+        if edition == Edition::Community {
+            for _ in 0..6 {
+                for way in ["decompress_chunk", "compress_chunk"] {
+                    let sql = format!("SELECT count({way}(c, true)) FROM show_chunks('provider_daily') AS c");
+                    sqlx::query(AssertSqlSafe(sql)).execute(&mut other).await.expect("conversions");
+                }
+            }
+        }
+    });
+    loop {
+        let last = converting.is_finished();
+        assert_eq!(series().await, expected);
+        if last {
+            break;
+        }
+    }
+    converting.await.expect("conversions");
 }

@@ -182,11 +182,13 @@ async fn resolve_all<'b>(
 
 /// Remembers the channels of rows that are committed, and that these are in them.
 async fn remember(directory: &Directory, versions: &BTreeMap<i32, i64>, rows: &[Row<'_>]) {
-    for (provider_id, version) in versions {
-        // Sorted by channel, then by time.
-        let channels = rows.chunk_by(|a, b| a.channel_id == b.channel_id);
-        let of_provider = channels.filter(|rows| rows[0].provider_id == *provider_id);
-        let learned = of_provider.map(|rows| (rows[0].channel(), Channel::of(rows)));
-        directory.provider(*provider_id).lock().await.learn(*version, learned);
+    let mut learned: BTreeMap<i32, Vec<_>> = BTreeMap::new();
+    // Sorted by channel, then by time.
+    for of_channel in rows.chunk_by(|a, b| a.channel_id == b.channel_id) {
+        let first = &of_channel[0];
+        learned.entry(first.provider_id).or_default().push((first.channel(), Channel::of(of_channel)));
+    }
+    for (provider_id, channels) in learned {
+        directory.provider(provider_id).lock().await.learn(versions[&provider_id], channels.into_iter());
     }
 }

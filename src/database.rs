@@ -15,6 +15,9 @@ pub const POSTGRES_MAJORS: RangeInclusive<u32> = 15..=18;
 /// Oldest TimescaleDB that is supported, as (major, minor).
 pub const OLDEST_TIMESCALEDB: (u32, u32) = (2, 19);
 
+/// How a transaction begins that only reads, and all of whose statements see the same.
+pub const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+
 /// Key of the advisory lock that is held while the schema changes: "meterbas" in ASCII.
 pub const SCHEMA_LOCK: i64 = 0x6d65_7465_7262_6173;
 

@@ -12,6 +12,7 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::core::entity::Ref;
 use crate::core::instant;
+use crate::database::SNAPSHOT;
 use crate::http::access::{Reader, Writer};
 use crate::http::extract::{Body, NoParameters, PathRef, Query};
 use crate::http::problem::{Problem, ProblemBody, Result};
@@ -142,7 +143,7 @@ async fn get(
     path: PathRef,
     Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Json<TimeZones>> {
-    let mut db = app.query.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
+    let mut db = app.query.begin_with(SNAPSHOT).await?;
     let (customer_id, key) = find(&mut db, tenant.provider_id, &path.0).await?;
     Ok(Json(time_zones(&mut db, customer_id, &key).await?))
 }

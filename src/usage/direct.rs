@@ -6,6 +6,7 @@ use sqlx::{Connection, PgConnection};
 
 use super::ask::{Ask, Parameters};
 use super::{Found, Table, figures};
+use crate::database::SNAPSHOT;
 use crate::http::access::Tenant;
 use crate::http::extract;
 use crate::http::problem::Result;
@@ -27,7 +28,7 @@ pub async fn direct(db: &mut PgConnection, tenant: &Tenant, query: &str) -> Resu
     let ask: Ask = extract::parameters::<Parameters>(query)?.read()?;
     let started = Instant::now();
     let horizon = rollup::horizon(db).await?;
-    let mut snapshot = db.begin_with(super::SNAPSHOT).await?;
+    let mut snapshot = db.begin_with(SNAPSHOT).await?;
     let found = Found::find(&mut snapshot, tenant, &ask).await?;
     rollup::fresh_through(&mut snapshot, horizon).await?;
     let begun = Instant::now();

@@ -29,7 +29,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::core::period::{Period, Range};
-use crate::database::Edition;
+use crate::database::{Edition, SNAPSHOT};
 use crate::http::accept;
 use crate::http::access::{Reader, Tenant};
 use crate::http::extract::Query;
@@ -83,9 +83,6 @@ async fn usage(
     let body = usage.to_csv(ask.by, &columns).map_err(Problem::internal)?;
     Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], body).into_response())
 }
-
-/// How the transaction of an answer begins.
-const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 
 /// How often an answer is made anew because chunks went to the columnstore meanwhile, which happens some times a week.
 const TRIES: u32 = 10;

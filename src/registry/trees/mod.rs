@@ -19,6 +19,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::core::calendar::Calendar;
 use crate::core::entity::Ref;
+use crate::database::SNAPSHOT;
 use crate::http::access::Reader;
 use crate::http::extract::{NoParameters, PathRef, Query};
 use crate::http::problem::{Problem, Result};
@@ -116,7 +117,7 @@ async fn whole(
     Reader(tenant): Reader,
     Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Response> {
-    let mut db = app.query.begin_with(AT_ONE_INSTANT).await?;
+    let mut db = app.query.begin_with(SNAPSHOT).await?;
     let name = tenant.key.parse::<Ref>().map_err(Problem::internal)?;
     let provider = providers::find(&mut db, &name, Some(tenant.provider_id)).await?;
     let provider = provider.ok_or_else(|| Problem::no_such("provider", &name, None))?;
@@ -152,7 +153,7 @@ async fn below(
     path: PathRef,
     Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Response> {
-    let mut db = app.query.begin_with(AT_ONE_INSTANT).await?;
+    let mut db = app.query.begin_with(SNAPSHOT).await?;
     let found = lookup::customers(&mut db, tenant.provider_id, &[&path.0]).await?;
     let customer_id = found.get(&path.0).ok_or_else(|| Problem::no_such("customer", &path.0, None))?;
     let calendar = calendars::of(&mut db, customer_id).await?;
@@ -161,9 +162,6 @@ async fn below(
     write(&mut json, &nodes)?;
     Ok(respond(json))
 }
-
-/// All statements of the transaction see the same registry.
-const AT_ONE_INSTANT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 
 fn respond(json: Vec<u8>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], json).into_response()

@@ -3,11 +3,12 @@
 //! - `query`: the command; `fleet` the data that it asks, `questions` what is asked, `timing` what is told of it
 //! - `late`: the command, with its data and what it measures
 //! - `registry`, `steps`: the fleet of both, and how it is loaded
-//! - `machine`: the machine that was measured
+//! - `machine`: the machine that was measured; `output`: where the result is told
 
 mod fleet;
 mod late;
 mod machine;
+mod output;
 mod query;
 mod questions;
 mod registry;

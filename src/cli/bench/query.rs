@@ -9,12 +9,13 @@ use sqlx::PgConnection;
 
 use crate::cli::bench::fleet::{self, Loaded};
 use crate::cli::bench::machine::Machine;
+use crate::cli::bench::output::Output;
 use crate::cli::bench::questions::{QUESTIONS, Question};
-use crate::cli::bench::registry::{PROVIDER, Size};
+use crate::cli::bench::registry::{Owners, PROVIDER, Size};
 use crate::cli::bench::timing::{Spread, Times};
 use crate::cli::progress::{Progress, Unit};
 use crate::cli::target::revoke;
-use crate::cli::{DatabaseArgs, Failure, print};
+use crate::cli::{DatabaseArgs, Failure};
 use crate::client::Client;
 use crate::database::{self, Database};
 use crate::embedded::Role;
@@ -39,21 +40,14 @@ pub struct QueryArgs {
     #[arg(long, env = "METERBASE_DEVICES", value_name = "NUMBER", default_value = "500000",
         value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     devices: u32,
-    /// Customers, all below one
-    #[arg(long, env = "METERBASE_CUSTOMERS", value_name = "NUMBER", default_value = "1000",
-        value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    customers: u32,
-    /// Groups; at least as many as customers
-    #[arg(long, env = "METERBASE_GROUPS", value_name = "NUMBER", default_value = "3000",
-        value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    groups: u32,
+    #[command(flatten)]
+    owners: Owners,
     /// Rounds; questions that read every device are asked in one of four
     #[arg(long, env = "METERBASE_ROUNDS", value_name = "NUMBER", default_value = "400",
         value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// Where to write the result as JSON, too; - for standard output, instead of the table
-    #[arg(long, env = "METERBASE_JSON", value_name = "FILE")]
-    json: Option<String>,
+    #[command(flatten)]
+    output: Output,
     #[command(flatten)]
     database: DatabaseArgs,
 }
@@ -92,14 +86,11 @@ const KEY_NAME: &str = "meterbase bench query";
 
 impl QueryArgs {
     pub async fn run(self) -> Result<(), Failure> {
-        if self.groups < self.customers {
-            return Err(Failure::Usage("--groups must be at least --customers: every customer has groups".to_owned()));
-        }
-        self.database.with(Role::Command, async |database| self.on(database).await).await
+        let size = self.owners.with(self.devices)?;
+        self.database.with(Role::Command, async |database| self.on(database, size).await).await
     }
 
-    async fn on(&self, database: &Database) -> Result<(), Failure> {
-        let size = Size { devices: self.devices, customers: self.customers, groups: self.groups };
+    async fn on(&self, database: &Database, size: Size) -> Result<(), Failure> {
         let mut db = database.connect().await?;
         let found = database::check(&mut db).await?;
         migrate::run(&mut db, found.edition).await?;
@@ -110,7 +101,7 @@ impl QueryArgs {
         let stopped = server.stop().await;
         let report = Report { machine: Machine::this(&found), fleet: size, loaded, questions: measured? };
         stopped?;
-        self.tell(&report)
+        self.output.tell(&report, &report.table())
     }
 
     async fn measure(&self, server: &Server, db: &mut PgConnection, size: &Size) -> Result<Vec<Measured>, Failure> {
@@ -169,18 +160,6 @@ impl QueryArgs {
             });
         }
         Ok(measured)
-    }
-
-    fn tell(&self, report: &Report) -> Result<(), Failure> {
-        let json = || serde_json::to_string_pretty(report);
-        match self.json.as_deref() {
-            Some("-") => return print(&json()?),
-            Some(file) => {
-                std::fs::write(file, json()? + "\n").map_err(|error| Failure::Failed(format!("{file}: {error}")))?
-            }
-            None => {}
-        }
-        print(&report.table())
     }
 }
 

@@ -1,5 +1,6 @@
 //! The fleet that is registered: one provider and metric, customers below one in four time zones, groups, devices.
 
+use clap::Args;
 use serde::Serialize;
 use sqlx::PgConnection;
 
@@ -12,6 +13,30 @@ pub struct Size {
     /// Below the one customer that is above all others.
     pub customers: u32,
     pub groups: u32,
+}
+
+/// Among whom the devices are.
+#[derive(Debug, Args)]
+pub struct Owners {
+    /// Customers, all below one
+    #[arg(long, env = "METERBASE_CUSTOMERS", value_name = "NUMBER", default_value = "1000",
+        value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    customers: u32,
+    /// Groups; at least as many as customers
+    #[arg(long, env = "METERBASE_GROUPS", value_name = "NUMBER", default_value = "3000",
+        value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    groups: u32,
+}
+
+impl Owners {
+    /// The size of their fleet.
+    pub fn with(&self, devices: u32) -> Result<Size, Failure> {
+        let Self { customers, groups } = *self;
+        if groups < customers {
+            return Err(Failure::Usage("--groups must be at least --customers: every customer has groups".to_owned()));
+        }
+        Ok(Size { devices, customers, groups })
+    }
 }
 
 /// Key of the provider that all of it belongs to.

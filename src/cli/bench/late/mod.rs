@@ -10,8 +10,9 @@ use serde::Serialize;
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::cli::bench::machine::Machine;
-use crate::cli::bench::registry::Size;
-use crate::cli::{DatabaseArgs, Failure, print};
+use crate::cli::bench::output::Output;
+use crate::cli::bench::registry::{Owners, Size};
+use crate::cli::{DatabaseArgs, Failure};
 use crate::database::{self, Database, Edition};
 use crate::embedded::Role;
 use crate::rollup::definition::ROLLUPS;
@@ -38,14 +39,8 @@ pub struct LateArgs {
     #[arg(long, env = "METERBASE_DEVICES", value_name = "NUMBER", default_value = "50000",
         value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     devices: u32,
-    /// Customers, all below one
-    #[arg(long, env = "METERBASE_CUSTOMERS", value_name = "NUMBER", default_value = "1000",
-        value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    customers: u32,
-    /// Groups; at least as many as customers
-    #[arg(long, env = "METERBASE_GROUPS", value_name = "NUMBER", default_value = "3000",
-        value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    groups: u32,
+    #[command(flatten)]
+    owners: Owners,
     /// Late readings, all of one device
     #[arg(long, env = "METERBASE_LATE_READINGS", value_name = "NUMBER", default_value = "1000",
         value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -54,9 +49,8 @@ pub struct LateArgs {
     #[arg(long, env = "METERBASE_LATE_DAYS", value_name = "NUMBER", default_value = "30",
         value_parser = clap::value_parser!(u32).range(1..=30))]
     days: u32,
-    /// Where to write the result as JSON, too; - for standard output, instead of the text
-    #[arg(long, env = "METERBASE_JSON", value_name = "FILE")]
-    json: Option<String>,
+    #[command(flatten)]
+    output: Output,
     #[command(flatten)]
     database: DatabaseArgs,
 }
@@ -85,21 +79,18 @@ const DEVICE: &str = "d-0";
 
 impl LateArgs {
     pub async fn run(self) -> Result<(), Failure> {
-        if self.groups < self.customers {
-            return Err(Failure::Usage("--groups must be at least --customers: every customer has groups".to_owned()));
-        }
-        self.database.with(Role::Command, async |database| self.on(database).await).await
+        let size = self.owners.with(self.devices)?;
+        self.database.with(Role::Command, async |database| self.on(database, size).await).await
     }
 
-    async fn on(&self, database: &Database) -> Result<(), Failure> {
-        let size = Size { devices: self.devices, customers: self.customers, groups: self.groups };
+    async fn on(&self, database: &Database, size: Size) -> Result<(), Failure> {
         let mut db = database.connect().await?;
         let found = database::check(&mut db).await?;
         migrate::run(&mut db, found.edition).await?;
         data::load(&mut db, found.edition, size).await?;
         let late = self.late(&mut db, found.edition).await?;
         let rebuild = rebuild(&mut db, found.edition).await?;
-        self.tell(&Report {
+        let report = Report {
             machine: Machine::this(&found),
             fleet: size,
             readings: u64::from(size.devices) * u64::from(data::DAYS) * 24,
@@ -109,7 +100,8 @@ impl LateArgs {
             rebuild,
             share_of_rows: late.rows_read as f64 / rebuild.rows_read as f64,
             share_of_time: late.seconds / rebuild.seconds,
-        })
+        };
+        self.output.tell(&report, &report.text()?)
     }
 
     /// Sends the late readings and follows them; all of them must be in every rollup then.
@@ -133,18 +125,6 @@ impl LateArgs {
             }
         }
         Ok(work)
-    }
-
-    fn tell(&self, report: &Report) -> Result<(), Failure> {
-        let json = || serde_json::to_string_pretty(report);
-        match self.json.as_deref() {
-            Some("-") => return print(&json()?),
-            Some(file) => {
-                std::fs::write(file, json()? + "\n").map_err(|error| Failure::Failed(format!("{file}: {error}")))?
-            }
-            None => {}
-        }
-        print(&report.text()?)
     }
 }
 

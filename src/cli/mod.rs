@@ -120,7 +120,7 @@ impl Command {
             Self::Doctor(args) => until(stop, args.run()).await,
             Self::Verify(args) => args.run(stop).await,
             Self::Rollups(args) => until(stop, args.run()).await,
-            Self::Bench(args) => until(stop, args.run()).await,
+            Self::Bench(args) => args.run(stop).await,
             Self::Openapi => openapi::run(),
         }
     }

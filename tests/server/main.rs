@@ -2,6 +2,7 @@
 //! tests on each. `cargo test --test server -- apache::` runs one edition, `... -- readings` one topic.
 
 mod active_devices;
+mod bench;
 mod billing_months;
 mod binary;
 mod calendars;
@@ -190,6 +191,11 @@ fn main() -> ExitCode {
             each_trouble_is_explained_and_harms_no_neighbour,
             providers_do_not_see_each_other,
             values_are_exact_to_the_scale,
+        }),
+        harness::topic!(bench::{
+            every_workload_is_stored_whole_and_compared,
+            a_measurement_that_loses_a_reading_fails,
+            a_measurement_that_is_broken_off_leaves_nothing_behind,
         }),
         harness::topic!(demo::{
             every_figure_of_a_fleet_is_right,

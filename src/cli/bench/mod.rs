@@ -2,10 +2,12 @@
 //!
 //! - `query`: the command; `fleet` the data that it asks, `questions` what is asked, `timing` what is told of it
 //! - `late`: the command, with its data and what it measures
+//! - `ingest`: the command, with its load and whom it compares the server with
 //! - `registry`, `steps`: the fleet of both, and how it is loaded
 //! - `machine`: the machine that was measured; `output`: where the result is told
 
 mod fleet;
+mod ingest;
 mod late;
 mod machine;
 mod output;
@@ -16,8 +18,9 @@ mod steps;
 mod timing;
 
 use clap::{Args, Subcommand};
+use tokio_util::sync::CancellationToken;
 
-use crate::cli::Failure;
+use crate::cli::{Failure, until};
 
 /// Measure what the server does on this machine
 #[derive(Debug, Args)]
@@ -30,13 +33,15 @@ pub struct BenchArgs {
 enum BenchCommand {
     Query(query::QueryArgs),
     Late(late::LateArgs),
+    Ingest(Box<ingest::IngestArgs>),
 }
 
 impl BenchArgs {
-    pub async fn run(self) -> Result<(), Failure> {
+    pub async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
         match self.command {
-            BenchCommand::Query(args) => args.run().await,
-            BenchCommand::Late(args) => args.run().await,
+            BenchCommand::Query(args) => until(stop, args.run()).await,
+            BenchCommand::Late(args) => until(stop, args.run()).await,
+            BenchCommand::Ingest(args) => args.run(stop).await,
         }
     }
 }

@@ -20,6 +20,10 @@ impl Times {
         self.0.push(time);
     }
 
+    pub fn append(&mut self, mut others: Self) {
+        self.0.append(&mut others.0);
+    }
+
     pub fn spread(&self) -> Spread {
         Spread { p50_ms: millis(self.at_most(50)), p99_ms: millis(self.at_most(99)) }
     }

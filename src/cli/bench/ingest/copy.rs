@@ -1,0 +1,160 @@
+//! The limit: the same rows, sorted as the server sorts them, in transactions as large as its largest, by binary COPY
+//! into a hypertable with the columns, indexes and chunks of `reading`, without triggers, while nothing else runs.
+//!
+//! The rows are made ready before the clock starts. Beside the limit, what its parts take: the same without an index, and
+//! into `reading` itself, with its triggers.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::body::Bytes;
+use futures::TryStreamExt;
+use serde::Serialize;
+use sqlx::postgres::PgPoolCopyExt;
+use sqlx::{AssertSqlSafe, PgConnection, PgPool};
+use tokio::task::JoinSet;
+
+use crate::cli::Failure;
+use crate::cli::bench::ingest::scratch::Scratch;
+use crate::cli::progress::{Progress, Unit};
+use crate::database::Edition;
+use crate::ingest::Settings;
+
+/// How fast rows were copied.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Copied {
+    pub connections: u32,
+    pub rows: u64,
+    pub seconds: f64,
+    pub rows_per_second: f64,
+}
+
+/// All that was copied.
+#[derive(Debug, Clone, Serialize)]
+pub struct Copy {
+    /// The faster one of `plain`, in rows per second.
+    pub limit: f64,
+    /// Without triggers, over one connection and over as many as the server stores on.
+    pub plain: Vec<Copied>,
+    /// Over the faster number of connections, without an index.
+    pub without_index: Copied,
+    /// Over that number of connections, into `reading` itself.
+    pub with_triggers: Copied,
+    /// Part of the time with triggers that they take.
+    pub share_of_triggers: f64,
+}
+
+/// Most rows that are copied: of the earliest instants.
+const MOST_ROWS: i64 = 3_000_000;
+
+/// Connections that the server stores on, unless told otherwise.
+pub const CONNECTIONS: u32 = 4;
+
+/// Rows of one transaction each, in the format of COPY.
+type Parts = Vec<(Bytes, u64)>;
+
+/// Measures with the rows that a server has stored in the scratch database, which is emptied. No server may run.
+pub async fn measure(scratch: &Scratch, edition: Edition, length: Duration) -> Result<Copy, Failure> {
+    scratch.rest(edition).await?;
+    let mut db = scratch.connect().await?;
+    let parts = parts(&mut db).await?;
+    scratch.empty().await?;
+    const PLAIN: &str = include_str!("../../../../sql/bench/plain.sql");
+    let mut plain = Vec::new();
+    for connections in [1, CONNECTIONS] {
+        sqlx::raw_sql(PLAIN).execute(&mut db).await?;
+        plain.push(copy(scratch, "bench_plain", &parts, connections, length).await?);
+    }
+    let limit = if plain[0].rows_per_second > plain[1].rows_per_second { plain[0] } else { plain[1] };
+    sqlx::raw_sql(PLAIN).execute(&mut db).await?;
+    sqlx::raw_sql(include_str!("../../../../sql/bench/without_index.sql")).execute(&mut db).await?;
+    let without_index = copy(scratch, "bench_plain", &parts, limit.connections, length).await?;
+    sqlx::raw_sql("DROP TABLE bench_plain").execute(&mut db).await?;
+    let with_triggers = copy(scratch, "reading", &parts, limit.connections, length).await?;
+    scratch.empty().await?;
+    Ok(Copy {
+        limit: limit.rows_per_second,
+        plain,
+        without_index,
+        with_triggers,
+        share_of_triggers: 1.0 - with_triggers.rows_per_second / limit.rows_per_second,
+    })
+}
+
+/// The stored rows, in the order of their instants, cut into transactions and sorted in each.
+async fn parts(db: &mut PgConnection) -> Result<Parts, Failure> {
+    let size = Settings::default().flush_readings as i64;
+    sqlx::raw_sql("DROP TABLE IF EXISTS bench_row").execute(&mut *db).await?;
+    let made = include_str!("../../../../sql/bench/rows.sql");
+    let made = AssertSqlSafe(made.replace("{size}", &size.to_string()).replace("{most}", &MOST_ROWS.to_string()));
+    sqlx::raw_sql(made).execute(&mut *db).await?;
+    let counts: Vec<(i64, i64)> =
+        sqlx::query_as("SELECT part, count(*) FROM bench_row GROUP BY part ORDER BY part").fetch_all(&mut *db).await?;
+    let mut parts = Vec::new();
+    let progress = Progress::new("reading the rows back, transactions", counts.len() as u64, Unit::Number);
+    for (part, count) in counts {
+        progress.at(part.cast_unsigned());
+        let sql = include_str!("../../../../sql/bench/part.sql").replace("{part}", &part.to_string());
+        let bytes: Vec<Bytes> = db.copy_out_raw(&sql).await?.try_collect().await?;
+        parts.push((Bytes::from(bytes.concat()), count.cast_unsigned()));
+    }
+    sqlx::raw_sql("DROP TABLE bench_row").execute(db).await?;
+    Ok(parts)
+}
+
+/// Copies as many parts as there is time for, each in a transaction of its own.
+async fn copy(
+    scratch: &Scratch,
+    table: &'static str,
+    parts: &Parts,
+    connections: u32,
+    length: Duration,
+) -> Result<Copied, Failure> {
+    scratch.checkpoint().await?;
+    let rest: Arc<Mutex<VecDeque<_>>> = Arc::new(Mutex::new(parts.iter().cloned().collect()));
+    let pool = pool(scratch, connections).await?;
+    let progress = Progress::new("COPY, transactions", parts.len() as u64, Unit::Number);
+    let started = Instant::now();
+    let mut tasks = JoinSet::new();
+    for _ in 0..connections {
+        let (pool, rest) = (pool.clone(), rest.clone());
+        tasks.spawn(async move {
+            let mut copied = 0;
+            while started.elapsed() < length {
+                let Some((part, rows)) = rest.lock().unwrap_or_else(PoisonError::into_inner).pop_front() else { break };
+                append(&pool, table, part).await?;
+                copied += rows;
+            }
+            Ok::<u64, sqlx::Error>(copied)
+        });
+    }
+    let mut rows = 0;
+    while let Some(copied) = tasks.join_next().await {
+        rows += copied??;
+        progress.at((parts.len() - rest.lock().unwrap_or_else(PoisonError::into_inner).len()) as u64);
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    pool.close().await;
+    let mut db = scratch.connect().await?;
+    let stored: i64 =
+        sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {table}"))).fetch_one(&mut db).await?;
+    if stored.cast_unsigned() != rows {
+        return Err(Failure::Failed(format!("{rows} rows were copied, and {table} has {stored}")));
+    }
+    Ok(Copied { connections, rows, seconds, rows_per_second: rows as f64 / seconds })
+}
+
+/// Connected already.
+async fn pool(scratch: &Scratch, connections: u32) -> sqlx::Result<PgPool> {
+    let options = sqlx::postgres::PgPoolOptions::new().min_connections(connections).max_connections(connections);
+    options.connect_with(scratch.options.clone()).await
+}
+
+/// One transaction.
+async fn append(pool: &PgPool, table: &str, part: Bytes) -> sqlx::Result<()> {
+    let sql = include_str!("../../../../sql/ingest/copy.sql").replace("COPY reading", &format!("COPY {table}"));
+    let mut copy = pool.copy_in_raw(&sql).await?;
+    copy.send(part.as_ref()).await?;
+    copy.finish().await.map(drop)
+}

@@ -53,6 +53,7 @@ fn check(told: &Value, name: &str, has_influxdb: bool) {
     assert!(rate > 0.0 && number(&server["server_memory_mib"]) > 0.0, "{server:#}");
     assert!(number(&server["server_peak_memory_mib"]) >= number(&server["server_memory_mib"]), "{server:#}");
     assert!(server["postgres_cores"].is_number() && server["generator_cores"].is_number(), "{server:#}");
+    assert!(number(&server["cpu_us_per_reading"]) > 0.0 && server["other_cores"].is_number(), "{server:#}");
     let latency = &told["latency"];
     assert!(
         number(&latency["p50_ms"]) > 0.0 && number(&latency["p99_ms"]) >= number(&latency["p50_ms"]),

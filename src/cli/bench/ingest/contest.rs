@@ -52,9 +52,9 @@ impl Contest<'_> {
         let serving = Serving::start(self.scratch, self.serve).await?;
         let feed = self.feed(&serving)?;
         let warm = self.warm_up(&feed).await?;
-        let meter = Meter::start(serving.pid(), self.postmaster);
+        let meter = Meter::start(Some(serving.pid()), self.postmaster);
         let full = load::run(&feed, "the server at its best, seconds", Pace::Full(self.length)).await?;
-        let served = Served::new(&full, meter.stop());
+        let served = Served::new(&full, meter.stop(full.readings));
         let schedule = Schedule { per_second: HALF * served.requests_per_second, length: self.length };
         let half = load::run(&feed, "latencies, seconds", Pace::Scheduled(schedule)).await?;
         serving.stop().await?;
@@ -77,9 +77,9 @@ impl Contest<'_> {
             let serving = Serving::start(self.scratch, &[self.serve, &own].concat()).await?;
             let feed = self.feed(&serving)?;
             let warm = self.warm_up(&feed).await?;
-            let meter = Meter::start(serving.pid(), self.postmaster);
+            let meter = Meter::start(Some(serving.pid()), self.postmaster);
             let full = load::run(&feed, "a transaction each, seconds", Pace::Full(self.length)).await?;
-            let served = Served::new(&full, meter.stop());
+            let served = Served::new(&full, meter.stop(full.readings));
             serving.stop().await?;
             self.verify(&feed, &[&warm.verdicts, &full.verdicts]).await?;
             self.scratch.empty().await?;
@@ -96,9 +96,9 @@ impl Contest<'_> {
         feed.stored = StatusCode::NO_CONTENT;
         let feed = Arc::new(feed);
         self.warm_up(&feed).await?;
-        let meter = Meter::start(influx.pid(), None);
+        let meter = Meter::start(Some(influx.pid()), None);
         let full = load::run(&feed, "InfluxDB, seconds", Pace::Full(self.length)).await?;
-        let served = Served::new(&full, meter.stop());
+        let served = Served::new(&full, meter.stop(full.readings));
         influx.verify(self.workload.totals(feed.sent())).await?;
         let version = influx.version.clone();
         influx.stop().await?;

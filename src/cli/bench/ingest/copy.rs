@@ -16,7 +16,9 @@ use sqlx::{AssertSqlSafe, PgConnection, PgPool};
 use tokio::task::JoinSet;
 
 use crate::cli::Failure;
+use crate::cli::bench::ingest::process::Postmaster;
 use crate::cli::bench::ingest::scratch::Scratch;
+use crate::cli::bench::ingest::usage::{Meter, Usage};
 use crate::cli::progress::{Progress, Unit};
 use crate::database::Edition;
 use crate::ingest::Settings;
@@ -28,6 +30,8 @@ pub struct Copied {
     pub rows: u64,
     pub seconds: f64,
     pub rows_per_second: f64,
+    #[serde(flatten)]
+    pub usage: Usage,
 }
 
 /// All that was copied.
@@ -115,6 +119,7 @@ async fn copy(
     let rest: Arc<Mutex<VecDeque<_>>> = Arc::new(Mutex::new(parts.iter().cloned().collect()));
     let pool = pool(scratch, connections).await?;
     let progress = Progress::new("COPY, transactions", parts.len() as u64, Unit::Number);
+    let meter = Meter::start(None, Postmaster::of(&mut scratch.connect().await?).await?);
     let started = Instant::now();
     let mut tasks = JoinSet::new();
     for _ in 0..connections {
@@ -135,6 +140,8 @@ async fn copy(
         progress.at((parts.len() - rest.lock().unwrap_or_else(PoisonError::into_inner).len()) as u64);
     }
     let seconds = started.elapsed().as_secs_f64();
+    // Before the connections end: what they took would be told by nobody.
+    let usage = meter.stop(rows);
     pool.close().await;
     let mut db = scratch.connect().await?;
     let stored: i64 =
@@ -142,7 +149,7 @@ async fn copy(
     if stored.cast_unsigned() != rows {
         return Err(Failure::Failed(format!("{rows} rows were copied, and {table} has {stored}")));
     }
-    Ok(Copied { connections, rows, seconds, rows_per_second: rows as f64 / seconds })
+    Ok(Copied { connections, rows, seconds, rows_per_second: rows as f64 / seconds, usage })
 }
 
 /// Connected already.

@@ -176,7 +176,7 @@ impl IngestArgs {
             None => None,
         };
         let a = Report::rate_of(before, Name::A);
-        let ratios = Ratios::new(server.readings_per_second, copy.as_ref(), &single, influxdb.as_ref(), a);
+        let ratios = Ratios::new(&server, copy.as_ref(), &single, influxdb.as_ref(), a);
         let one_transaction_per_request = single;
         Ok(Measured { workload, server, latency, acknowledged, copy, one_transaction_per_request, influxdb, ratios })
     }

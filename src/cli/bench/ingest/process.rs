@@ -55,6 +55,19 @@ pub fn own_cpu() -> f64 {
     })
 }
 
+/// Seconds of processor time that all processes of the machine took.
+pub fn machine_cpu() -> Option<f64> {
+    busy(&std::fs::read_to_string("/proc/stat").ok()?)
+}
+
+/// See proc_stat(5): user, nice, system; idle and waiting are left out; interrupts, and what other guests stole.
+fn busy(stat: &str) -> Option<f64> {
+    let line = stat.lines().next()?.strip_prefix("cpu ")?;
+    let times: Option<Vec<f64>> = line.split_ascii_whitespace().map(|ticks| ticks.parse().ok()).collect();
+    let times = times?;
+    Some((times.iter().take(3).sum::<f64>() + times.iter().skip(5).take(3).sum::<f64>()) / TICKS)
+}
+
 /// Memory that a process holds, and the most that it ever held, in MiB.
 pub fn memory(pid: u32) -> Option<(f64, f64)> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
@@ -144,6 +157,9 @@ mod tests {
         let text = "42 (a ) b) S 7 42 42 0 -1 4194560 1 2 3 4 150 50 20 5 20 0 1 0 100 0 0";
         assert_eq!(Stat::parse(text), Some(Stat { parent: 7, own: 2.0, ended: 0.25 }));
         assert_eq!(Stat::parse("42"), None);
+        // 10 + 20 + 30 ticks, not the 4000 idle and 500 waiting, then 1 + 2 + 3; what guests of this machine took is in user.
+        let stat = "cpu  10 20 30 4000 500 1 2 3 7 0\ncpu0 1 1 1 1 1 1 1 1 1 1\n";
+        assert_eq!(busy(stat), Some(0.66));
         assert_eq!(field("VmPeak:\t 9 kB\nVmRSS:\t    2048 kB\n", "VmRSS"), Some(2048.0));
     }
 

@@ -99,6 +99,9 @@ pub struct Ratios {
     pub to_influxdb: Option<f64>,
     /// Of workload a in this run.
     pub to_workload_a: Option<f64>,
+    /// Of binary COPY without triggers, not by the clock but by the processor time that a reading takes: 0.5 where one takes
+    /// the server twice as much.
+    pub to_copy_limit_by_cpu: Option<f64>,
 }
 
 impl Served {
@@ -116,7 +119,8 @@ impl Served {
 
 impl Ratios {
     /// Of rates, of those that there are.
-    pub fn new(server: f64, copy: Option<&Copy>, single: &[Single], peer: Option<&Peer>, a: Option<f64>) -> Self {
+    pub fn new(served: &Served, copy: Option<&Copy>, single: &[Single], peer: Option<&Peer>, a: Option<f64>) -> Self {
+        let server = served.readings_per_second;
         let single = single.iter().map(|single| single.served.readings_per_second).reduce(f64::max);
         let to = |other: Option<f64>| other.map(|other| server / other);
         Self {
@@ -125,6 +129,9 @@ impl Ratios {
             to_one_transaction_per_request: to(single),
             to_influxdb: to(peer.map(|peer| peer.served.readings_per_second)),
             to_workload_a: to(a),
+            to_copy_limit_by_cpu: copy
+                .and_then(Copy::fastest)
+                .map(|limit| limit.usage.cpu_us_per_reading / served.usage.cpu_us_per_reading),
         }
     }
 }
@@ -180,6 +187,11 @@ impl Measured {
 }
 
 impl Copy {
+    /// Of those without triggers.
+    fn fastest(&self) -> Option<&Copied> {
+        self.plain.iter().find(|copied| copied.rows_per_second >= self.limit)
+    }
+
     fn write(&self, text: &mut String) -> std::fmt::Result {
         for copied in &self.plain {
             let limit = if copied.rows_per_second >= self.limit { "; the limit" } else { "" };
@@ -195,13 +207,15 @@ impl Ratios {
     fn write(&self, text: &mut String) -> std::fmt::Result {
         let named = [
             ("of the limit", self.to_copy_limit),
+            ("of it by processor time", self.to_copy_limit_by_cpu),
             ("of COPY with the triggers", self.to_copy_with_triggers),
             ("times a transaction each", self.to_one_transaction_per_request),
             ("times InfluxDB", self.to_influxdb),
             ("of workload a", self.to_workload_a),
         ];
         let told = named.iter().filter_map(|(name, ratio)| Some(format!("{:.2} {name}", (*ratio)?)));
-        line(text, "the server is", &told.collect::<Vec<_>>().join(", "))
+        let told: Vec<_> = told.collect();
+        if told.is_empty() { Ok(()) } else { line(text, "the server is", &told.join(", ")) }
     }
 }
 
@@ -211,13 +225,9 @@ fn line(text: &mut String, name: &str, told: &str) -> std::fmt::Result {
 
 impl std::fmt::Display for Served {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Usage { server_cores, postgres_cores, generator_cores, server_memory_mib, server_peak_memory_mib } =
-            self.usage;
-        write!(f, "{:>9.0} readings/s; cores: {server_cores:.2} its own, ", self.readings_per_second)?;
-        if let Some(cores) = postgres_cores {
-            write!(f, "{cores:.2} PostgreSQL, ")?;
-        }
-        write!(f, "{generator_cores:.2} generator; {server_memory_mib:.0} MiB, at most {server_peak_memory_mib:.0}")?;
+        let Usage { server_memory_mib, server_peak_memory_mib, .. } = self.usage;
+        write!(f, "{:>9.0} readings/s; {}; ", self.readings_per_second, self.usage)?;
+        write!(f, "{server_memory_mib:.0} MiB, at most {server_peak_memory_mib:.0}")?;
         if self.refused > 0 {
             write!(f, "; refused {} times", self.refused)?;
         }
@@ -228,7 +238,20 @@ impl std::fmt::Display for Served {
 impl std::fmt::Display for Copied {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let over = if self.connections == 1 { "connection" } else { "connections" };
-        write!(f, "{:>9.0} rows/s over {} {over}", self.rows_per_second, self.connections)
+        write!(f, "{:>9.0} rows/s over {} {over}; {}", self.rows_per_second, self.connections, self.usage)
+    }
+}
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let named = [
+            ("its own", Some(self.server_cores).filter(|cores| *cores > 0.0)),
+            ("PostgreSQL", self.postgres_cores),
+            ("generator", Some(self.generator_cores)),
+            ("others", self.other_cores),
+        ];
+        let cores = named.iter().filter_map(|(name, cores)| Some(format!("{:.2} {name}", (*cores)?)));
+        write!(f, "{:.1} us each; cores: {}", self.cpu_us_per_reading, cores.collect::<Vec<_>>().join(", "))
     }
 }
 
@@ -238,12 +261,15 @@ mod tests {
 
     fn served(rate: f64) -> Served {
         let load = Load { readings: rate as u64 * 2, requests: 4, seconds: 2.0, ..Load::default() };
-        Served::new(&load, Usage::default())
+        Served::new(&load, Usage { cpu_us_per_reading: 16.0, ..Usage::default() })
     }
 
     #[test]
     fn ratios_are_to_the_fastest_of_each() {
-        let copied = |connections, rows_per_second| Copied { connections, rows: 10, seconds: 1.0, rows_per_second };
+        let copied = |connections, rows_per_second| {
+            let usage = Usage { cpu_us_per_reading: 2.0 * f64::from(connections), ..Usage::default() };
+            Copied { connections, rows: 10, seconds: 1.0, rows_per_second, usage }
+        };
         let copy = Copy {
             limit: 200.0,
             plain: vec![copied(1, 160.0), copied(4, 200.0)],
@@ -252,13 +278,15 @@ mod tests {
             share_of_triggers: 0.375,
         };
         let single = [8.0, 10.0].map(|rate| Single { database_connections: 4, served: served(rate) });
-        let ratios = Ratios::new(100.0, Some(&copy), &single, None, Some(50.0));
+        let ratios = Ratios::new(&served(100.0), Some(&copy), &single, None, Some(50.0));
         let told = Ratios {
             to_copy_limit: Some(0.5),
             to_copy_with_triggers: Some(0.8),
             to_one_transaction_per_request: Some(10.0),
             to_influxdb: None,
             to_workload_a: Some(2.0),
+            // 8 microseconds over 4 connections, the faster ones, in 16.
+            to_copy_limit_by_cpu: Some(0.5),
         };
         assert_eq!(ratios, told);
     }

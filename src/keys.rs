@@ -11,6 +11,8 @@ use sqlx::PgConnection;
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
+use crate::core::entity::Ref;
+
 /// What a key may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, sqlx::Type, serde::Serialize)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
@@ -58,11 +60,23 @@ pub struct StoredKey {
 }
 
 /// What a good key lets its holder be.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone)]
 pub struct Holder {
     pub key_id: i32,
     pub scope: Scope,
+    /// The one provider that it acts in; none for admin.
     pub provider_id: Option<i32>,
+    /// That provider, or the one named for an admin key; none where they are not the same, or there is no such one.
+    pub provider: Option<Provider>,
+}
+
+/// A provider as its callers' requests need it.
+#[derive(Debug, Clone)]
+pub struct Provider {
+    pub provider_id: i32,
+    pub key: String,
+    /// Default billing time zone of its customers.
+    pub time_zone: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -145,17 +159,30 @@ pub async fn revoke(db: &mut PgConnection, id: Uuid) -> sqlx::Result<bool> {
     Ok(done.rows_affected() == 1)
 }
 
-/// Who holds this key; none when it is unknown, expired or revoked.
-pub async fn holder(db: &mut PgConnection, key: &ApiKey) -> sqlx::Result<Option<Holder>> {
+/// Who holds this key, and the provider that the key and the name of one leave; none when the key is unknown, expired or
+/// revoked. One statement, for every request begins with it.
+pub async fn holder(db: &mut PgConnection, key: &ApiKey, named: Option<&Ref>) -> sqlx::Result<Option<Holder>> {
     #[derive(sqlx::FromRow)]
     struct Row {
+        key_id: i32,
+        scope: Scope,
+        own_provider_id: Option<i32>,
         secret_hash: Vec<u8>,
-        #[sqlx(flatten)]
-        holder: Holder,
+        provider_id: Option<i32>,
+        key: Option<String>,
+        time_zone: Option<String>,
     }
-    let row: Option<Row> =
-        sqlx::query_as(include_str!("../sql/keys/find.sql")).bind(&key.lookup).fetch_optional(db).await?;
-    Ok(row.filter(|row| row.secret_hash.ct_eq(&key.secret_hash()).into()).map(|row| row.holder))
+    let row: Option<Row> = sqlx::query_as(include_str!("../sql/keys/find.sql"))
+        .bind(&key.lookup)
+        .bind(named.and_then(Ref::key))
+        .bind(named.and_then(Ref::id))
+        .fetch_optional(db)
+        .await?;
+    Ok(row.filter(|row| row.secret_hash.ct_eq(&key.secret_hash()).into()).map(|row| {
+        let provider = row.provider_id.zip(row.key).zip(row.time_zone);
+        let provider = provider.map(|((provider_id, key), time_zone)| Provider { provider_id, key, time_zone });
+        Holder { key_id: row.key_id, scope: row.scope, provider_id: row.own_provider_id, provider }
+    }))
 }
 
 #[cfg(test)]

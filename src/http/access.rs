@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::core::entity::Ref;
 use crate::http::extract;
 use crate::http::problem::{Code, Problem, Result};
-use crate::keys::{self, ApiKey, Holder, Scope};
+use crate::keys::{self, ApiKey, Holder, Provider, Scope};
 
 /// The provider in which a call acts, and the key that acts.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -51,7 +51,7 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        let holder = authenticate(parts, &App::from_ref(state), &[Scope::Admin]).await?;
+        let holder = authenticate(parts, &App::from_ref(state), &[Scope::Admin], None).await?;
         Ok(Self { key_id: holder.key_id })
     }
 }
@@ -65,7 +65,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let scopes = &[Scope::Admin, Scope::Provider, Scope::Read];
-        let holder = authenticate(parts, &App::from_ref(state), scopes).await?;
+        let holder = authenticate(parts, &App::from_ref(state), scopes, None).await?;
         Ok(Self { provider_id: holder.provider_id })
     }
 }
@@ -90,7 +90,8 @@ tenant_caller!(Reader, &[Scope::Admin, Scope::Provider, Scope::Read]);
 tenant_caller!(Writer, &[Scope::Admin, Scope::Provider]);
 tenant_caller!(Sender, &[Scope::Admin, Scope::Provider, Scope::Ingest]);
 
-async fn authenticate(parts: &Parts, app: &App, scopes: &[Scope]) -> Result<Holder> {
+/// Who is calling, with the provider that is left by the key and by what is named.
+async fn authenticate(parts: &Parts, app: &App, scopes: &[Scope], named: Option<&Ref>) -> Result<Holder> {
     let refused = |detail| Problem::new(Code::Unauthorized, detail);
     let header = parts.headers.get(header::AUTHORIZATION).ok_or_else(|| refused("no Authorization header"))?;
     let text = header.to_str().ok().and_then(|text| text.split_once(' '));
@@ -98,7 +99,7 @@ async fn authenticate(parts: &Parts, app: &App, scopes: &[Scope]) -> Result<Hold
         text.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).ok_or_else(|| refused("not a Bearer key"))?;
     let key: ApiKey = token.trim().parse().map_err(|_| refused("unknown, expired or revoked key"))?;
     let mut db = app.query.acquire().await?;
-    let holder = keys::holder(&mut db, &key).await?.ok_or_else(|| refused("unknown, expired or revoked key"))?;
+    let holder = keys::holder(&mut db, &key, named).await?.ok_or_else(|| refused("unknown, expired or revoked key"))?;
     if scopes.contains(&holder.scope) {
         Ok(holder)
     } else {
@@ -108,24 +109,23 @@ async fn authenticate(parts: &Parts, app: &App, scopes: &[Scope]) -> Result<Hold
 
 /// The key's own provider, or for an admin key the one that `?provider=` names.
 async fn tenant(parts: &Parts, app: &App, scopes: &[Scope]) -> Result<Tenant> {
-    let holder = authenticate(parts, app, scopes).await?;
+    // Who may not call at all is not told what is wrong with the parameters.
+    let named = named_provider(parts);
+    let known = named.as_ref().ok().and_then(Option::as_ref);
+    let holder = authenticate(parts, app, scopes, known).await?;
+    match (holder.provider, named?) {
+        (Some(Provider { provider_id, key, time_zone }), _) => {
+            Ok(Tenant { provider_id, key, time_zone, key_id: Some(holder.key_id) })
+        }
+        (None, Some(named)) => Err(Problem::no_such("provider", named, Some("provider"))),
+        (None, None) => {
+            Err(Problem::parameter("provider", "an admin key must name the provider: ?provider=<key>"))
+        }
+    }
+}
+
+fn named_provider(parts: &Parts) -> Result<Option<Ref>> {
     let pairs = extract::pairs(parts.uri.query().unwrap_or_default())?;
     let named = pairs.into_iter().find(|(name, _)| name == "provider").map(|(_, value)| value);
-    let named: Option<Ref> = named
-        .map(|text| text.parse().map_err(|why| Problem::parameter("provider", format!("{text:?}: {why}"))))
-        .transpose()?;
-    if holder.provider_id.is_none() && named.is_none() {
-        return Err(Problem::parameter("provider", "an admin key must name the provider: ?provider=<key>"));
-    }
-    let found: Option<Tenant> = sqlx::query_as(include_str!("../../sql/keys/tenant.sql"))
-        .bind(holder.provider_id)
-        .bind(named.as_ref().and_then(Ref::key))
-        .bind(named.as_ref().and_then(Ref::id))
-        .fetch_optional(&app.query)
-        .await?;
-    match (found, named) {
-        (Some(tenant), _) => Ok(Tenant { key_id: Some(holder.key_id), ..tenant }),
-        (None, Some(named)) => Err(Problem::no_such("provider", named, Some("provider"))),
-        (None, None) => Err(Problem::internal("an API key's provider is gone")),
-    }
+    named.map(|text| text.parse().map_err(|why| Problem::parameter("provider", format!("{text:?}: {why}")))).transpose()
 }

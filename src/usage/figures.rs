@@ -160,6 +160,11 @@ impl Query<'_> {
         };
         let sql = include_str!("../../sql/usage/active_devices.sql");
         let sql = sql.replace("{series}", series).replace("{owned}", owned);
+        // Rows of one period need not be sorted by it, which takes a third of the time.
+        let is_one = self.range.periods(self.bucket, source.anchor, &[], 2).len() == 1;
+        let (period, each) =
+            if is_one { ("min({period})", "HAVING count(*) > 0") } else { ("{period}", "GROUP BY 1") };
+        let sql = sql.replace("{period}", period).replace("{each}", each);
         self.complete(sql, source.anchor, &format!("channel_{}", self.width(source.anchor).word()), "")
     }
 

@@ -95,7 +95,8 @@ async fn steady_answer(app: &App, tenant: &Tenant, ask: &Ask) -> Result<(Usage, 
         let mut snapshot = db.begin_with(SNAPSHOT).await?;
         let before = conversions(app, &mut snapshot).await?;
         let found = answer(&mut snapshot, app, tenant, ask, horizon).await?;
-        snapshot.commit().await?;
+        // It only read; its end is not waited for, but comes before whatever the connection is asked next.
+        drop(snapshot);
         if conversions(app, &mut db).await? == before {
             return Ok(found);
         }

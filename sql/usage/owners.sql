@@ -1,5 +1,5 @@
--- usage.owners: figures per metric, series and period from a rollup of customers, groups or providers. The words in
--- braces stand for constants of the program, never for anything that a caller sent.
+-- usage.owners: figures per metric, series and period from a rollup of customers, groups or providers, or how
+-- many devices each has from one of channels. The words in braces stand for constants of the program, never for anything that a caller sent.
 SELECT r.metric_id, s.label, {period} AS period, {figures}
 FROM {rollup} r
 JOIN unnest($6::integer[], $7::text[]) AS s (owner_id, label) ON s.owner_id = r.{owner}

@@ -118,9 +118,7 @@ async fn tenant(parts: &Parts, app: &App, scopes: &[Scope]) -> Result<Tenant> {
             Ok(Tenant { provider_id, key, time_zone, key_id: Some(holder.key_id) })
         }
         (None, Some(named)) => Err(Problem::no_such("provider", named, Some("provider"))),
-        (None, None) => {
-            Err(Problem::parameter("provider", "an admin key must name the provider: ?provider=<key>"))
-        }
+        (None, None) => Err(Problem::parameter("provider", "an admin key must name the provider: ?provider=<key>")),
     }
 }
 

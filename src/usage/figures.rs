@@ -114,7 +114,7 @@ impl Query<'_> {
             at: At,
             active_devices: i64,
         }
-        let sql = self.devices_statement(source);
+        let sql = self.devices_statement(db, source).await?;
         let rows: Vec<Row> = self.bind(&sql, source).fetch_all(db).await?;
         let place = |row: Row| {
             let (period, count) = (self.period(row.at.period), row.active_devices);
@@ -125,7 +125,7 @@ impl Query<'_> {
 
     /// What EXPLAIN says of the statement of [`Self::active_devices`], or else of that of [`Self::stats`], having run it.
     pub async fn plan(&self, db: &mut PgConnection, source: &Source, devices: bool) -> Result<serde_json::Value> {
-        let sql = if devices { self.devices_statement(source) } else { self.statement(source, STATS) };
+        let sql = if devices { self.devices_statement(db, source).await? } else { self.statement(source, STATS) };
         let sql = format!("EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {sql}");
         let (plan,): (sqlx::types::Json<serde_json::Value>,) = self.bind(&sql, source).fetch_one(db).await?;
         Ok(plan.0)
@@ -133,25 +133,31 @@ impl Query<'_> {
 
     fn statement(&self, source: &Source, figures: &str) -> String {
         match &source.rows {
-            Rows::Owners { owner, .. } => {
-                let rollup = format!("{}_{}", owner.word(), self.width(source.anchor).word());
-                let sql = include_str!("../../sql/usage/owners.sql").replace("{owner}", owner.column());
-                self.complete(sql, source.anchor, &rollup, figures)
-            }
+            Rows::Owners { owner, .. } => self.owner_statement(*owner, owner.word(), source.anchor, figures),
             Rows::Channels { label, .. } => self.channel_statement(*label, source.anchor, figures),
         }
+    }
+
+    /// From a rollup of this subject.
+    fn owner_statement(&self, owner: Owner, subject: &str, anchor: Anchor, figures: &str) -> String {
+        let sql = include_str!("../../sql/usage/owners.sql").replace("{owner}", owner.column());
+        self.complete(sql, anchor, &format!("{subject}_{}", self.width(anchor).word()), figures)
     }
 
     fn channel_statement(&self, label: ChannelLabel, anchor: Anchor, figures: &str) -> String {
         let join = if label == ChannelLabel::None { "" } else { "\nJOIN device d USING (device_id)" };
         let sql = include_str!("../../sql/usage/channels.sql").replace("{label}", label.expression());
-        self.complete(sql.replace("{join}", join), anchor, &format!("channel_{}", self.width(anchor).word()), figures)
+        self.complete(sql.replace("{join}", join), anchor, &self.of_channels(anchor), figures)
     }
 
-    fn devices_statement(&self, source: &Source) -> String {
+    async fn devices_statement(&self, db: &mut PgConnection, source: &Source) -> Result<String> {
         let (series, owned) = match &source.rows {
-            Rows::Channels { label, .. } => return self.channel_statement(*label, source.anchor, ACTIVE_DEVICES),
+            Rows::Channels { label, .. } => return Ok(self.channel_statement(*label, source.anchor, ACTIVE_DEVICES)),
             Rows::Owners { owner: Owner::Provider, .. } => (CUSTOMERS_OF_PROVIDERS, "r.customer_id = ANY (s.owners)"),
+            // There a look-up reads a whole chunk, so all of them are read at once.
+            Rows::Owners { owner, ids, .. } if ids.len() > 1 && self.is_in_columnstore(db, source).await? => {
+                return Ok(self.owner_statement(*owner, "channel", source.anchor, ACTIVE_DEVICES));
+            }
             Rows::Owners { owner: Owner::Customer, .. } => (OWNERS_OF_SERIES, "r.customer_id = ANY (s.owners)"),
             // What is in no group is not in the index.
             Rows::Owners { owner: Owner::Group, .. } => {
@@ -162,10 +168,16 @@ impl Query<'_> {
         let sql = sql.replace("{series}", series).replace("{owned}", owned);
         // Rows of one period need not be sorted by it, which takes a third of the time.
         let is_one = self.range.periods(self.bucket, source.anchor, &[], 2).len() == 1;
-        let (period, each) =
-            if is_one { ("min({period})", "HAVING count(*) > 0") } else { ("{period}", "GROUP BY 1") };
+        let (period, each) = if is_one { ("min({period})", "HAVING count(*) > 0") } else { ("{period}", "GROUP BY 1") };
         let sql = sql.replace("{period}", period).replace("{each}", each);
-        self.complete(sql, source.anchor, &format!("channel_{}", self.width(source.anchor).word()), "")
+        Ok(self.complete(sql, source.anchor, &self.of_channels(source.anchor), ""))
+    }
+
+    /// Whether channels' figures of the range are there, in part at least; never where there is no columnstore.
+    async fn is_in_columnstore(&self, db: &mut PgConnection, source: &Source) -> Result<bool> {
+        let (from, to) = self.buckets(source.anchor);
+        let query = sqlx::query_scalar(include_str!("../../sql/usage/in_columnstore.sql"));
+        Ok(query.bind(self.of_channels(source.anchor)).bind(from).bind(to).fetch_one(db).await?)
     }
 
     fn complete(&self, sql: String, anchor: Anchor, rollup: &str, figures: &str) -> String {
@@ -180,6 +192,10 @@ impl Query<'_> {
         };
         let sql = sql.replace("{rollup}", rollup).replace("{day}", width.day());
         sql.replace("{period}", period).replace("{figures}", figures)
+    }
+
+    fn of_channels(&self, anchor: Anchor) -> String {
+        format!("channel_{}", self.width(anchor).word())
     }
 
     /// The widest rollup that will do: a calendar month only answers for itself whole.

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::fixtures::{counts, send_json};
 use crate::harness::TestApp;
+use crate::rollups_columnstore::compress;
 
 /// A reading that was sent: device, customer, group, billing day. All customers are billed in one zone.
 type Sent = (String, &'static str, Option<&'static str>, NaiveDate);
@@ -119,6 +120,16 @@ fn part_of_top(sent: &Sent) -> Option<Option<String>> {
 
 pub async fn active_devices_of_a_month_are_not_the_sum_of_its_days(app: TestApp) {
     let (key, sent) = fleet(&app).await;
+    every_split_counts_them(&app, &key, &sent).await;
+}
+
+pub async fn active_devices_are_counted_in_the_columnstore_too(app: TestApp) {
+    let (key, sent) = fleet(&app).await;
+    compress(&app, &mut app.db().await).await;
+    every_split_counts_them(&app, &key, &sent).await;
+}
+
+async fn every_split_counts_them(app: &TestApp, key: &str, sent: &[Sent]) {
     type Label = fn(&Sent) -> Option<Option<String>>;
     let of_group: Label = |s| below_top(s).then(|| s.2.map(str::to_owned));
     let questions: [(&str, Option<&str>, Label); 7] = [
@@ -134,14 +145,20 @@ pub async fn active_devices_of_a_month_are_not_the_sum_of_its_days(app: TestApp)
         let ask = async |bucket: &str| {
             let range = "metric=energy&stats=active_devices&from=2025-01-01&to=2025-04-01";
             let path = format!("/v1/usage?{range}&bucket={bucket}&{query}");
-            let mut numbers = told(&app.get(&key, &path).await.expect_status(200).json(), label_name);
+            let mut numbers = told(&app.get(key, &path).await.expect_status(200).json(), label_name);
             numbers.retain(|_, points| !points.is_empty());
             numbers
         };
         let (days, months) = (ask("day").await, ask("month").await);
-        assert_eq!(days, naive(&sent, "%Y-%m-%d", label), "{query}");
-        assert_eq!(months, naive(&sent, "%Y-%m", label), "{query}");
-        assert_eq!(ask("total").await, naive(&sent, "2025-01-01/2025-04-01", label), "{query}");
+        assert_eq!(days, naive(sent, "%Y-%m-%d", label), "{query}");
+        assert_eq!(months, naive(sent, "%Y-%m", label), "{query}");
+        assert_eq!(ask("total").await, naive(sent, "2025-01-01/2025-04-01", label), "{query}");
+        let path =
+            format!("/v1/usage?metric=energy&stats=active_devices&bucket=day&from=2025-03-15&to=2025-03-16&{query}");
+        let mut day = told(&app.get(key, &path).await.expect_status(200).json(), label_name);
+        day.retain(|_, points| !points.is_empty());
+        let of_day: Vec<_> = sent.iter().filter(|sent| sent.3.to_string() == "2025-03-15").cloned().collect();
+        assert_eq!(day, naive(&of_day, "%Y-%m-%d", label), "{query}");
         // The wrong way, adding up the days, gives another number in every split.
         let sum_of_days = |label: &Option<String>| -> i64 {
             days[label].iter().filter(|(day, _)| day.starts_with("2025-01")).map(|(_, devices)| devices).sum()

@@ -345,6 +345,7 @@ fn main() -> ExitCode {
         }),
         harness::topic!(active_devices::{
             active_devices_of_a_month_are_not_the_sum_of_its_days,
+            active_devices_are_counted_in_the_columnstore_too,
             parts_of_a_customer_share_the_devices_that_moved_between_them,
         }),
         harness::topic!(gauges::{

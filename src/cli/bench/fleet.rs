@@ -8,15 +8,15 @@ use std::time::Instant;
 
 use chrono::NaiveDate;
 use serde::Serialize;
-use sqlx::PgConnection;
+use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::cli::Failure;
 use crate::cli::bench::registry::{Size, name, refuse_others, registry};
 use crate::cli::bench::steps::{self, Step, is_done, mark, vacuum};
 use crate::cli::progress::{Progress, Unit};
 use crate::database::Edition;
-use crate::rollup;
 use crate::rollup::definition::{FIGURES, Period, ROLLUPS, Rollup};
+use crate::rollup::{self, columnstore};
 
 /// What a rollup has, and how long loading it took.
 #[derive(Debug, Clone, Serialize, sqlx::FromRow)]
@@ -63,6 +63,22 @@ pub async fn load(db: &mut PgConnection, edition: Edition, size: Size) -> Result
     const LOADED: &str =
         "SELECT rollup, sum(rows)::bigint AS rows, sum(seconds) AS seconds FROM bench_step GROUP BY 1 ORDER BY 1";
     Ok(sqlx::query_as(LOADED).fetch_all(db).await?)
+}
+
+/// Puts the figures in the columnstore of the Community edition, or all of them back, where they are not there yet.
+pub async fn convert(db: &mut PgConnection, to_columnstore: bool) -> Result<(), Failure> {
+    if to_columnstore {
+        columnstore::apply(db, Some(columnstore::DEFAULT_AFTER)).await?;
+    }
+    let function = if to_columnstore { "compress_chunk" } else { "decompress_chunk" };
+    let progress = Progress::new(function, ROLLUPS.len() as u64, Unit::Number);
+    for (at, rollup) in (0..).zip(ROLLUPS.iter()) {
+        progress.at(at);
+        let sql = format!("SELECT {function}(c, true) FROM show_chunks('{}') AS c", rollup.name);
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *db).await?;
+    }
+    sqlx::raw_sql("VACUUM (ANALYZE)").execute(db).await?;
+    Ok(())
 }
 
 /// Days of channels, days of owners, and the months of all.

@@ -17,7 +17,7 @@ use crate::cli::progress::{Progress, Unit};
 use crate::cli::target::revoke;
 use crate::cli::{DatabaseArgs, Failure};
 use crate::client::Client;
-use crate::database::{self, Database};
+use crate::database::{self, Database, Edition};
 use crate::embedded::Role;
 use crate::http::access::Tenant;
 use crate::keys::{self, Scope};
@@ -46,6 +46,9 @@ pub struct QueryArgs {
     #[arg(long, env = "METERBASE_ROUNDS", value_name = "NUMBER", default_value = "400",
         value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
+    /// Convert all figures to the columnstore first, as they are when they are some weeks old; else they are rows
+    #[arg(long, env = "METERBASE_COLUMNSTORE")]
+    columnstore: bool,
     #[command(flatten)]
     output: Output,
     #[command(flatten)]
@@ -57,6 +60,7 @@ pub struct QueryArgs {
 struct Report {
     machine: Machine,
     fleet: Size,
+    columnstore: bool,
     loaded: Vec<Loaded>,
     questions: Vec<Measured>,
 }
@@ -93,13 +97,27 @@ impl QueryArgs {
     async fn on(&self, database: &Database, size: Size) -> Result<(), Failure> {
         let mut db = database.connect().await?;
         let found = database::check(&mut db).await?;
+        if self.columnstore && found.edition == Edition::Apache {
+            return Err(Failure::Usage("--columnstore: the Apache edition of TimescaleDB has none".to_owned()));
+        }
         migrate::run(&mut db, found.edition).await?;
         let loaded = fleet::load(&mut db, found.edition, size).await?;
-        let config = ServeConfig { listen: "127.0.0.1:0".to_owned(), ..ServeConfig::default() };
+        if found.edition == Edition::Community {
+            fleet::convert(&mut db, self.columnstore).await?;
+        }
+        // Chunks stay as they are while they are asked.
+        let config =
+            ServeConfig { listen: "127.0.0.1:0".to_owned(), columnstore_after: None, ..ServeConfig::default() };
         let server = Server::start(&config, database).await?;
         let measured = self.measure(&server, &mut db, &size).await;
         let stopped = server.stop().await;
-        let report = Report { machine: Machine::this(&found), fleet: size, loaded, questions: measured? };
+        let report = Report {
+            machine: Machine::this(&found),
+            fleet: size,
+            columnstore: self.columnstore,
+            loaded,
+            questions: measured?,
+        };
         stopped?;
         self.output.tell(&report, &report.table())
     }
@@ -222,11 +240,12 @@ impl Report {
             self.loaded.iter().filter(|of| of.rows > 0).map(|of| format!("{} {}", of.rows, of.rollup)).collect();
         let seconds: f64 = self.loaded.iter().map(|of| of.seconds).sum();
         format!(
-            "{}\n{} devices, {} customers, {} groups; rows: {}; loaded in {seconds:.0} s\n{WARM_UP} rounds more before those that count\n\n{table}",
+            "{}\n{} devices, {} customers, {} groups; rows{}: {}; loaded in {seconds:.0} s\n{WARM_UP} rounds more before those that count\n\n{table}",
             self.machine,
             self.fleet.devices,
             self.fleet.customers,
             self.fleet.groups,
+            if self.columnstore { " in the columnstore" } else { "" },
             rows.join(", "),
         )
     }

@@ -172,6 +172,20 @@ pub fn pool(options: &PgConnectOptions, name: &str, size: u32, statement_timeout
         .connect_lazy_with(options)
 }
 
+/// Whether the database cannot be reached or cannot write, so that nothing else can be done just now either.
+/// SQLSTATE: <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+pub fn is_unavailable(error: &sqlx::Error) -> bool {
+    match error {
+        // admin_shutdown and the like; connection exceptions but for protocol_violation, which what is sent may cause;
+        // disk_full, out_of_memory, too_many_connections
+        sqlx::Error::Database(db) => db.code().is_some_and(|code| {
+            code.starts_with("57P") || (code.starts_with("08") && code != "08P01") || code.starts_with("53")
+        }),
+        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => true,
+        _ => false,
+    }
+}
+
 /// Checks versions and edition, and creates the extension where it is missing.
 pub async fn check(db: &mut PgConnection) -> Result<Found, Unusable> {
     let number: String = sqlx::query_scalar("SHOW server_version_num").fetch_one(&mut *db).await?;

@@ -6,6 +6,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::database;
+
 macro_rules! codes {
     ($($variant:ident = $slug:literal, $status:ident, $title:literal, $page:literal;)*) => {
         /// Every problem that the server answers with.
@@ -224,15 +226,15 @@ fn cut(mut text: String) -> String {
 /// The database decides conflicts; its named constraint says which problem it is.
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
+        if database::is_unavailable(&error) {
+            tracing::warn!(%error, "database unavailable");
+            return Self::new(Code::Unavailable, "the database cannot be reached just now");
+        }
         match &error {
             sqlx::Error::Database(db) => match from_constraint(db.constraint()) {
                 Some(problem) => problem,
                 None => from_sql_state(&error, db.code().as_deref()),
             },
-            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => {
-                tracing::warn!(%error, "database unavailable");
-                Self::new(Code::Unavailable, "the database cannot be reached just now")
-            }
             _ => Self::internal(error),
         }
     }
@@ -262,15 +264,6 @@ fn from_sql_state(error: &sqlx::Error, state: Option<&str>) -> Problem {
         "40001" | "40P01" => Problem::new(Code::Conflict, "another change came first; nothing was changed"),
         // query_canceled (statement_timeout), lock_not_available
         "57014" | "55P03" => Problem::new(Code::TimedOut, "the database did not finish in time; nothing was changed"),
-        // admin_shutdown, crash_shutdown, cannot_connect_now, too_many_connections, disk_full
-        state @ ("57P01" | "57P02" | "57P03" | "53300" | "53100") => {
-            tracing::warn!(%error, state, "database unavailable");
-            Problem::new(Code::Unavailable, "the database cannot be reached just now")
-        }
-        state if state.starts_with("08") => {
-            tracing::warn!(%error, state, "database unavailable");
-            Problem::new(Code::Unavailable, "the database cannot be reached just now")
-        }
         _ => Problem::internal(error),
     }
 }

@@ -64,18 +64,6 @@ fn was_undone(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Whether the database cannot be reached, so that nothing else can be stored just now either.
-pub fn is_unavailable(error: &sqlx::Error) -> bool {
-    match error {
-        // admin_shutdown and the like, connection exceptions but for protocol_violation, too_many_connections
-        sqlx::Error::Database(db) => db.code().is_some_and(|code| {
-            code.starts_with("57P") || (code.starts_with("08") && code != "08P01") || code == "53300"
-        }),
-        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => true,
-        _ => false,
-    }
-}
-
 /// The requests of each provider, with the place of their first reading among all.
 type ByProvider<'b> = BTreeMap<i32, Vec<(usize, &'b Batch)>>;
 

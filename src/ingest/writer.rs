@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::core::reading::Item;
+use crate::database;
 use crate::http::intake;
 use crate::http::problem::{Code, Problem, Result};
 use crate::ingest::directory::Directory;
@@ -159,7 +160,7 @@ impl Writer {
                 metrics::histogram!("meterbase_flush_readings").record(readings as f64);
                 batches.into_iter().zip(stored).for_each(|(batch, verdicts)| tell(batch, verdicts));
             }
-            Err(error) if batches.len() > 1 && !flush::is_unavailable(&error) => {
+            Err(error) if batches.len() > 1 && !database::is_unavailable(&error) => {
                 tracing::warn!(%error, requests = batches.len(), "requests could not be stored together; storing each alone");
                 for batch in batches {
                     let alone = std::slice::from_ref(&batch);

@@ -20,26 +20,30 @@ DECLARE
     oldest timestamptz;
     most integer := nullif(TG_ARGV[0], 'all');
 BEGIN
+    -- Rows of the log stay small enough to be followed one by one: a row has channels of a range of numbers.
     IF TG_OP = 'UPDATE' THEN
         WITH noted AS (
-            INSERT INTO reading_change (hour, channel_id)
-            SELECT hour, unnest(CASE WHEN count(DISTINCT channel_id) > most OR bool_or(gone) AND most IS NOT NULL
-                                     THEN ARRAY[0] ELSE array_agg(DISTINCT channel_id) END)
-            FROM (SELECT time_bucket('1 hour', ts) AS hour, channel_id, false AS gone FROM changed
+            INSERT INTO reading_change (hour, since, channels)
+            SELECT hour, min(ts), CASE WHEN count(DISTINCT channel_id) > most OR bool_or(gone) AND most IS NOT NULL
+                                       THEN NULL ELSE array_agg(DISTINCT channel_id) END
+            FROM (SELECT time_bucket('1 hour', ts) AS hour, ts, channel_id, false AS gone FROM changed
                   UNION ALL
-                  SELECT hour, channel_id, true
+                  SELECT time_bucket('1 hour', ts), ts, channel_id, false FROM before
+                  UNION ALL
+                  SELECT hour, hour, channel_id, true
                   FROM (SELECT time_bucket('1 hour', ts) AS hour, channel_id, customer_id, group_id, billing_day FROM before
                         EXCEPT
-                        SELECT time_bucket('1 hour', ts), channel_id, customer_id, group_id, billing_day FROM changed) AS b) AS r
-            GROUP BY hour
+                        SELECT time_bucket('1 hour', ts), channel_id, customer_id, group_id, billing_day FROM changed) AS b
+                  WHERE most IS NOT NULL) AS r
+            GROUP BY hour, channel_id / 10000
             RETURNING hour)
         SELECT min(hour) INTO oldest FROM noted;
     ELSE
         WITH noted AS (
-            INSERT INTO reading_change (hour, channel_id)
-            SELECT hour, unnest(CASE WHEN count(*) > most THEN ARRAY[0] ELSE array_agg(channel_id) END)
-            FROM (SELECT DISTINCT time_bucket('1 hour', ts) AS hour, channel_id FROM changed) r
-            GROUP BY hour
+            INSERT INTO reading_change (hour, since, channels)
+            SELECT hour, min(since), CASE WHEN count(*) > most THEN NULL ELSE array_agg(channel_id) END
+            FROM (SELECT time_bucket('1 hour', ts) AS hour, channel_id, min(ts) AS since FROM changed GROUP BY 1, 2) AS r
+            GROUP BY hour, channel_id / 10000
             RETURNING hour)
         SELECT min(hour) INTO oldest FROM noted;
     END IF;
@@ -48,14 +52,37 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION reading_changed() IS 'Notes in reading_change which channels'' readings a statement changed, and in which hours.';
 
+-- No trigger sees readings that are copied straight into their chunk: who copies them calls this then, in the same
+-- transaction. Those who wait for all that store readings wait for locks on reading itself. A chunk that has gone to
+-- the columnstore takes rows beside it and does not look for those in it, so that nothing may be copied there.
+CREATE OR REPLACE FUNCTION readings_copied(into_chunk text, hours timestamptz[], instants timestamptz[], ends integer[],
+                                           of_channels integer[])
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    most integer := nullif('{detail}', 'all');
+BEGIN
+    LOCK TABLE ONLY reading IN ROW EXCLUSIVE MODE;
+    IF NOT EXISTS (SELECT FROM _timescaledb_catalog.chunk
+                   WHERE id = _timescaledb_functions.chunk_id_from_relid(into_chunk::regclass) AND status = 0) THEN
+        RAISE EXCEPTION 'readings were copied into %, which is not a plain chunk', into_chunk
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    INSERT INTO reading_change (hour, since, channels)
+    SELECT h.hour, h.since, CASE WHEN h.last - h.first >= most THEN NULL ELSE of_channels[h.first:h.last] END
+    FROM (SELECT hour, since, lag(last, 1, 0) OVER (ORDER BY place) + 1 AS first, last
+          FROM unnest(hours, instants, ends) WITH ORDINALITY AS n (hour, since, last, place)) AS h;
+    PERFORM refuse_dropped((SELECT min(hour) FROM unnest(hours) AS hour));
+END $$;
+COMMENT ON FUNCTION readings_copied(text, timestamptz[], timestamptz[], integer[], integer[]) IS 'Notes in reading_change readings that were copied into a chunk: of each hour the first instant, and where its channels end among all. Raises an error where nothing may be copied to.';
+
 -- A columnstore has no transition table of deleted rows: each row notes its hour, once in a transaction.
 CREATE OR REPLACE FUNCTION reading_row_deleted() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM refuse_dropped(OLD.ts);
-    INSERT INTO reading_change (hour, channel_id)
-    SELECT time_bucket('1 hour', OLD.ts), 0
+    INSERT INTO reading_change (hour, since)
+    SELECT time_bucket('1 hour', OLD.ts), time_bucket('1 hour', OLD.ts)
     WHERE NOT EXISTS (SELECT FROM reading_change AS c
-                      WHERE c.hour = time_bucket('1 hour', OLD.ts) AND c.channel_id = 0
+                      WHERE c.hour = time_bucket('1 hour', OLD.ts) AND c.channels IS NULL
                         AND c.changed_by = pg_current_xact_id());
     RETURN NULL;
 END $$;
@@ -68,8 +95,8 @@ BEGIN
             USING ERRCODE = 'check_violation', CONSTRAINT = 'reading_kept', TABLE = 'reading',
                 HINT = 'DELETE FROM reading deletes those that are kept, and the figures follow.';
     END IF;
-    INSERT INTO reading_change (hour, channel_id)
-    SELECT hour, 0
+    INSERT INTO reading_change (hour, since)
+    SELECT hour, hour
     FROM timescaledb_information.chunks,
          generate_series(range_start, range_end - interval '1 hour', interval '1 hour') AS hour
     WHERE hypertable_schema = 'public' AND hypertable_name = 'reading';

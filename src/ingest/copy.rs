@@ -3,9 +3,12 @@
 //! The format is that of <https://www.postgresql.org/docs/current/sql-copy.html>, "Binary Format": a signature, then for
 //! each row the number of its columns and each column with its length, then a trailer; all in network byte order.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::PgConnection;
 
+use crate::ingest::chunks::{Changes, Chunk, Chunks};
 use crate::ingest::resolve::Row;
 
 /// Bytes sent to the database at once.
@@ -15,10 +18,52 @@ const PART: usize = 256 * 1024;
 const EPOCH_MICROS: i64 = 946_684_800_000_000;
 const EPOCH_DAYS: i32 = 730_120;
 
+/// Rows of a day from which on it pays to copy them into their chunk alone.
+const MANY: usize = 200;
+
 /// Appends rows to `reading`, all or none; they are new, or the whole transaction fails with a unique violation. Sorted by
-/// identity they are written fastest.
-pub async fn append(db: &mut PgConnection, rows: &[&Row<'_>]) -> sqlx::Result<()> {
-    let mut copy = db.copy_in_raw(include_str!("../../sql/ingest/copy.sql")).await?;
+/// identity they are written fastest. Those of days that have many go straight into their `chunks`.
+pub async fn append(db: &mut PgConnection, rows: &[&Row<'_>], chunks: Option<&Chunks>) -> sqlx::Result<()> {
+    let Some(chunks) = chunks else { return copy(db, "reading", rows).await };
+    let mut days: BTreeMap<i64, Vec<&Row<'_>>> = BTreeMap::new();
+    for row in rows {
+        days.entry(day(row)).or_default().push(row);
+    }
+    let mut rest = BTreeSet::new();
+    for (day, rows) in &days {
+        let chunk = if rows.len() < MANY { None } else { chunks.find(db, rows[0].raw.at).await? };
+        match chunk.filter(|chunk| rows.iter().all(|row| chunk.holds(row.raw.at))) {
+            Some(chunk) => {
+                copy(db, &chunk.name, rows).await?;
+                note(db, &chunk, &Changes::of(rows)).await?;
+            }
+            None => _ = rest.insert(*day),
+        }
+    }
+    let rest: Vec<_> = rows.iter().copied().filter(|row| rest.contains(&day(row))).collect();
+    if rest.is_empty() { Ok(()) } else { copy(db, "reading", &rest).await }
+}
+
+fn day(row: &Row<'_>) -> i64 {
+    row.raw.at.timestamp().div_euclid(86_400)
+}
+
+/// Notes in the log of changes what was copied into a chunk; fails where it should not have been.
+async fn note(db: &mut PgConnection, chunk: &Chunk, changes: &Changes) -> sqlx::Result<()> {
+    sqlx::query(include_str!("../../sql/ingest/copied.sql"))
+        .bind(&chunk.name)
+        .bind(&changes.hours)
+        .bind(&changes.since)
+        .bind(&changes.ends)
+        .bind(&changes.channels)
+        .execute(db)
+        .await
+        .map(drop)
+}
+
+/// Copies rows into `reading` or one of its chunks.
+async fn copy(db: &mut PgConnection, into: &str, rows: &[&Row<'_>]) -> sqlx::Result<()> {
+    let mut copy = db.copy_in_raw(&include_str!("../../sql/ingest/copy.sql").replace("{into}", into)).await?;
     let mut part = Vec::with_capacity(PART + 1024);
     part.extend_from_slice(b"PGCOPY\n\xff\r\n\0");
     part.extend_from_slice(&[0; 8]);

@@ -9,16 +9,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{DateTime, Utc};
 
 use crate::core::entity::Ref;
+use crate::ingest::chunks::Chunks;
 use crate::ingest::known::{Assignment, Metric};
 use crate::ingest::resolve::Row;
 
 /// Most devices that are remembered of a provider; one more, and all of it is forgotten.
 const MOST_DEVICES: usize = 1_000_000;
 
-/// All providers'. Who stores readings of one holds its lock while the readings are resolved.
+/// All providers', and what is remembered beside. Who stores readings of one holds its lock while the readings are resolved.
 #[derive(Default)]
 pub struct Directory {
     providers: Mutex<HashMap<i32, Arc<tokio::sync::Mutex<Remembered>>>>,
+    pub chunks: Chunks,
 }
 
 /// One provider's, as of a version of its registry.

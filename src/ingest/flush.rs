@@ -25,6 +25,17 @@ pub enum Held {
     LeftOut,
 }
 
+/// How rows that seem to be new are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Road {
+    /// Straight into the chunks that are remembered.
+    Chunks,
+    /// Through the hypertable.
+    Table,
+    /// None is taken for new before the database has said so.
+    Careful,
+}
+
 /// Stores what can be stored of these requests, all of it or nothing. Gives each one's verdicts, in the order of its
 /// readings; none for those of providers that are left out.
 pub async fn store(
@@ -33,10 +44,15 @@ pub async fn store(
     batches: &[Batch],
     held: Held,
 ) -> sqlx::Result<Vec<Option<Vec<Verdict>>>> {
-    let (mut attempt, mut careful) = (1, false);
+    let (mut attempt, mut road) = (1, Road::Chunks);
     loop {
-        match transaction(pool, directory, batches, held, careful).await {
-            Err(error) if !careful && collided(&error) => careful = true,
+        match transaction(pool, directory, batches, held, road).await {
+            Err(error) if road != Road::Careful && collided(&error) => road = Road::Careful,
+            Err(error) if road == Road::Chunks && misplaced(&error) => {
+                tracing::info!(%error, "chunks of readings are no longer as they were");
+                directory.chunks.forget();
+                road = Road::Table;
+            }
             Err(error) if was_undone(&error) && attempt < ATTEMPTS => {
                 tracing::info!(%error, attempt, "flush undone by the database; trying again");
                 tokio::time::sleep(Duration::from_millis(10 << attempt)).await;
@@ -50,6 +66,14 @@ pub async fn store(
 /// Whether a reading that was taken for new was there already: unique_violation.
 fn collided(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|db| db.code().as_deref() == Some("23505"))
+}
+
+/// Whether readings were copied to where they do not belong: undefined_table, object_not_in_prerequisite_state,
+/// check_violation of a chunk.
+fn misplaced(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|db| {
+        matches!(db.code().as_deref(), Some("42P01" | "55000" | "23514")) && db.constraint() != Some("reading_kept")
+    })
 }
 
 /// Whether the database gave the flush up for another one: serialization_failure, deadlock_detected, a reading that was
@@ -67,21 +91,19 @@ fn was_undone(error: &sqlx::Error) -> bool {
 /// The requests of each provider, with the place of their first reading among all.
 type ByProvider<'b> = BTreeMap<i32, Vec<(usize, &'b Batch)>>;
 
-/// With `careful` no reading is taken for new before the database has said so.
 async fn transaction(
     pool: &PgPool,
     directory: &Directory,
     batches: &[Batch],
     held: Held,
-    careful: bool,
+    road: Road,
 ) -> sqlx::Result<Vec<Option<Vec<Verdict>>>> {
     let mut db = pool.begin().await?;
     let providers: BTreeSet<i32> = batches.iter().map(|batch| batch.provider_id).collect();
     let versions = keep_stamping(&mut db, providers, held).await?;
     let kept: Vec<&Batch> = batches.iter().filter(|batch| versions.contains_key(&batch.provider_id)).collect();
     let mut stored =
-        if kept.is_empty() { Vec::new() } else { store_kept(db, directory, &kept, &versions, careful).await? }
-            .into_iter();
+        if kept.is_empty() { Vec::new() } else { store_kept(db, directory, &kept, &versions, road).await? }.into_iter();
     let of_batch = |batch: &Batch| versions.contains_key(&batch.provider_id).then(|| stored.next()).flatten();
     Ok(batches.iter().map(of_batch).collect())
 }
@@ -92,7 +114,7 @@ async fn store_kept(
     directory: &Directory,
     batches: &[&Batch],
     versions: &BTreeMap<i32, i64>,
-    careful: bool,
+    road: Road,
 ) -> sqlx::Result<Vec<Vec<Verdict>>> {
     let mut by_provider = ByProvider::new();
     let mut readings = 0;
@@ -108,10 +130,10 @@ async fn store_kept(
     let Resolved { mut verdicts, mut rows, quarantined } = resolved;
     let doubtful = registers::fill_increments(&mut db, &mut rows).await?;
     channels::begin_earlier(&mut db, &earlier).await?;
-    if careful {
+    if road == Road::Careful {
         rows.iter_mut().for_each(|row| row.fresh = false);
     }
-    let sent_before = store::insert(&mut db, &rows).await?;
+    let sent_before = store::insert(&mut db, &rows, (road == Road::Chunks).then_some(&directory.chunks)).await?;
     let open = registers::refold(&mut db, &doubtful).await?.open;
     for row in &rows {
         let suspicion = open.get(&row.identity());

@@ -8,7 +8,7 @@
 //!   says, as far as it is not remembered
 //! - [`channels`]: each (device, metric, dimensions) is a channel, made when its first reading comes
 //! - [`registers`]: increments of meters' running totals, from the readings around them
-//! - [`store`], [`copy`]: what is new goes in; what was there, what differs
+//! - [`store`], [`copy`], [`chunks`]: what is new goes in, live readings straight into their chunk; what was there, what differs
 //! - [`accounts`]: what was received from whom, and what became of it
 //! - [`verdict`]: what the sender is told
 //! - [`post`]: the operation
@@ -18,6 +18,7 @@
 mod accounts;
 mod body;
 mod channels;
+mod chunks;
 mod copy;
 mod decisions;
 pub mod decode;

@@ -9,6 +9,7 @@ use crate::core::decimal::Scaled;
 use crate::core::reading::field::quote;
 use crate::core::reading::register::{Doubt, Suspicion};
 use crate::core::reading::{Code, RawReading, Reason};
+use crate::ingest::chunks::Chunks;
 use crate::ingest::copy;
 use crate::ingest::resolve::Row;
 use crate::ingest::verdict::Verdict;
@@ -47,13 +48,18 @@ pub fn split_off_repeated<'a>(rows: &mut Vec<Row<'a>>) -> Vec<Row<'a>> {
 const MANY: usize = 50;
 
 /// Stores rows sorted by identity; returns those that were not new. Where many seem to collide with nothing, they are
-/// appended, and if one does collide, all fails with a unique violation: the caller tries again with no row `fresh`.
-pub async fn insert<'r, 'a>(db: &mut PgConnection, rows: &'r [Row<'a>]) -> sqlx::Result<Vec<&'r Row<'a>>> {
+/// appended, straight into their `chunks` where there are any, and if one does collide, all fails with a unique violation:
+/// the caller tries again with no row `fresh`.
+pub async fn insert<'r, 'a>(
+    db: &mut PgConnection,
+    rows: &'r [Row<'a>],
+    chunks: Option<&Chunks>,
+) -> sqlx::Result<Vec<&'r Row<'a>>> {
     let (fresh, known): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.fresh);
     if fresh.len() < MANY {
         return insert_new(db, rows.iter().collect()).await;
     }
-    copy::append(db, &fresh).await?;
+    copy::append(db, &fresh, chunks).await?;
     insert_new(db, known).await
 }
 

@@ -4,6 +4,13 @@
 //! from readings, then whatever lies above those, level by level. It runs READ COMMITTED, so each statement sees all
 //! that was committed before it, and a reading committed after the log was read has an entry of its own in the log: it
 //! is recomputed again later, which changes nothing or makes it right. If the transaction fails, the log is as before.
+//!
+//! Each change says since when readings of its hour changed. Where that is behind the last reading that the figures of a
+//! (channel, hour) hold, only what lies from there on is read, and added: live readings cost the same however many of
+//! their hour came before. This is exact, since whatever differs between readings and figures has an entry in the log
+//! that is taken or still pending. Of the entries taken, none is about readings before the first instant, so all that the
+//! figures hold stands; from there on they hold nothing yet. What is read there too early, before its own entry is
+//! taken, makes that entry lie before the last reading held: then the hour is recomputed.
 
 use std::sync::LazyLock;
 
@@ -17,6 +24,9 @@ const BATCH: i64 = 50_000;
 
 /// What recomputes each rollup, in the order of [`ROLLUPS`].
 static RECOMPUTE: LazyLock<Vec<String>> = LazyLock::new(|| ROLLUPS.iter().map(recompute).collect());
+
+/// What adds to the first of [`ROLLUPS`] where readings came in behind those it holds.
+static APPEND: LazyLock<String> = LazyLock::new(|| append(&ROLLUPS[0]));
 
 /// Follows one batch of pending changes: of the month of the newest, or of the oldest. Tells how many rows of rollups
 /// changed; none when nothing was pending.
@@ -46,6 +56,7 @@ pub async fn batch(db: &mut PgConnection, newest: bool) -> sqlx::Result<Option<u
                 .execute(&mut *transaction)
                 .await?;
         }
+        changed += recomputed(&mut transaction, &APPEND, day, next_day).await?;
         changed += recomputed(&mut transaction, hourly, day, next_day).await?;
     }
     for sql in above {
@@ -98,7 +109,9 @@ pub(super) async fn make_temporary_tables(db: &mut PgConnection) -> sqlx::Result
     let mut transaction = db.begin().await?;
     for rollup in ROLLUPS.iter() {
         let keys = rollup.touched_keys();
-        let columns: Vec<_> = keys.iter().map(|key| format!("{key} integer")).collect();
+        let columns = keys.iter().map(|key| format!("{key} integer"));
+        let since = (rollup.source == "reading").then(|| "since timestamptz NOT NULL".to_owned());
+        let columns: Vec<_> = columns.chain(since).collect();
         let sql = include_str!("../../sql/rollups/touched.sql")
             .replace("{name}", &rollup.name)
             .replace("{columns}", &columns.join(",\n    "))
@@ -112,6 +125,27 @@ pub(super) async fn make_temporary_tables(db: &mut PgConnection) -> sqlx::Result
 fn recompute(rollup: &Rollup) -> String {
     let time = if rollup.source == "reading" { "ts" } else { "bucket" };
     let bounds = format!("s.{time} >= $1 AND s.{time} < $2 AND t.bucket >= $1 AND t.bucket < $2");
+    let select = rollup.select(&rollup.touched_scope(), &bounds);
+    filled(include_str!("../../sql/rollups/recompute.sql"), rollup, &select)
+}
+
+/// The statement that adds to a rollup of readings where all that changed is behind what it holds.
+fn append(rollup: &Rollup) -> String {
+    let width = rollup.period.width();
+    let readings = format!(
+        "behind AS t\nCROSS JOIN LATERAL (
+    SELECT r.* FROM {source} AS r
+    WHERE r.ts >= $1 AND r.ts < $2 AND r.ts >= t.since AND r.ts < t.bucket + interval '{width}'{same}
+    OFFSET 0)",
+        source = rollup.source,
+        same = rollup.same_touched("r")
+    );
+    let select = rollup.select_from(&readings, "", "");
+    filled(include_str!("../../sql/rollups/append.sql"), rollup, &select)
+}
+
+/// A statement that changes a rollup by what `select` says it should be.
+fn filled(template: &str, rollup: &Rollup, select: &str) -> String {
     let keys: Vec<_> = rollup.keys.iter().map(|key| key.column).collect();
     let figures: Vec<_> = FIGURES.iter().map(|(column, _)| *column).collect();
     let of = |table: &str, columns: &[&str]| -> String {
@@ -124,9 +158,10 @@ fn recompute(rollup: &Rollup) -> String {
             above.above("changed")
         )
     });
-    include_str!("../../sql/rollups/recompute.sql")
-        .replace("{select}", &rollup.select(&rollup.touched_scope(), &bounds))
+    template
+        .replace("{select}", select)
         .replace("{same_touched}", &rollup.same_touched("r"))
+        .replace("{touched_keys}", &rollup.touched_keys().join(", "))
         .replace("{r_keys}", &of("r", &keys))
         .replace("{r_figures}", &of("r", &figures))
         .replace("{excluded}", &of("excluded", &figures))

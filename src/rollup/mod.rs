@@ -12,8 +12,9 @@
 //! - [`status`]: how far they are
 //! - [`retention`]: from when on readings and rollups are kept
 //!
-//! Statement triggers on `reading` note in `reading_change` which channels and hours changed, in its transaction; a
-//! change is deleted from there in the transaction that brings the rollups up to it, or after it.
+//! Statement triggers on `reading` note in `reading_change` which channels and hours changed, in its transaction, and so
+//! does ingest of what it copies past them; a change is deleted from there in the transaction that brings the rollups up
+//! to it, or after it.
 
 mod apache;
 mod apply;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::fixtures::{counts, send_json};
 use crate::harness::TestApp;
-use crate::rollups_columnstore::compress;
+use crate::rollups::columnstore::compress;
 
 /// A reading that was sent: device, customer, group, billing day. All customers are billed in one zone.
 type Sent = (String, &'static str, Option<&'static str>, NaiveDate);

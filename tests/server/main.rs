@@ -8,6 +8,7 @@ mod binary;
 mod calendars;
 mod command;
 mod completeness;
+mod copied;
 mod customers;
 mod demo;
 mod devices;
@@ -50,11 +51,6 @@ mod zone_changes;
 
 use std::process::ExitCode;
 
-use rollups::{
-    catalog as rollups_catalog, columnstore as rollups_columnstore, freshness as rollups_freshness,
-    kept as rollups_kept, late as rollups_late, plans as rollups_plans, refreshing as rollups_refreshing,
-    retention as rollups_retention,
-};
 use verify::{
     damage as verify_damage, operation as verify_operation, readings as verify_readings, registers as verify_registers,
 };
@@ -251,58 +247,11 @@ fn main() -> ExitCode {
             no_acknowledged_reading_is_lost_or_doubled_when_postgresql_is_killed,
             no_acknowledged_reading_is_lost_or_doubled_when_the_server_is_killed,
         }),
-        harness::topic!(rollups_refreshing::{
-            figures_follow_whatever_happens_to_readings,
-            figures_are_exact_above_and_below_what_is_materialised,
-            copied_readings_are_followed_like_inserted_ones,
-            refreshers_beside_each_other_and_writers_do_no_harm,
-            a_refresher_that_is_killed_leaves_nothing_behind,
-            a_refresher_in_the_background_follows_and_hands_over,
-        }),
-        harness::topic!(rollups_freshness::{
-            what_is_not_committed_is_not_promised,
-            a_promise_holds_while_others_write_and_refresh,
-        }),
-        harness::topic!(rollups_plans::{
-            a_question_reads_only_the_chunks_of_its_range_and_the_rows_of_its_scope,
-            raw_readings_and_the_ones_beside_a_reading_are_looked_up_in_their_chunks,
-        }),
-        harness::topic!(rollups_columnstore::{
-            compressed_readings_change_like_others_and_their_figures_follow,
-            truncated_readings_leave_no_figures,
-            the_columnstore_s_time_can_be_changed,
-            what_policies_passed_over_during_a_standstill_is_made,
-            figures_hold_while_chunks_are_converted,
-        }),
-        harness::topic!(rollups_retention::{
-            dropping_readings_older_than_forty_days_changes_no_figure,
-            chunks_dropped_by_hand_change_no_figure,
-            what_is_no_longer_kept_cannot_change,
-            figures_that_cannot_follow_keep_their_owner_and_day,
-            retention_broken_off_anywhere_is_taken_up_again,
-            each_level_is_kept_for_its_own_time,
-            verify_and_rebuild_leave_what_was_dropped_alone,
-            a_register_goes_on_from_the_last_reading_that_was_dropped,
-        }),
-        harness::topic!(rollups_kept::{
-            a_question_about_what_was_dropped_is_refused,
-            readings_that_were_dropped_are_not_listed_as_none,
-            gaps_are_filled_with_levels_from_before_what_is_kept,
-        }),
-        harness::topic!(rollups_late::{
-            late_readings_are_followed_in_the_chunks_of_their_time_alone,
-            what_late_readings_cost_is_in_proportion,
-            late_readings_and_whole_refreshes_do_not_undo_each_other,
-            what_somebody_refreshed_of_some_levels_is_followed_in_all,
-        }),
-        harness::topic!(rollups_catalog::{
-            rollups_are_what_the_edition_offers,
-            applying_again_changes_nothing,
-            a_changed_definition_is_made_anew_from_the_readings,
-            changed_triggers_are_replaced_also_where_readings_are_gone,
-            a_database_can_change_its_edition,
-            dropping_old_readings_keeps_their_figures,
-            a_month_of_one_device_is_read_from_few_chunks,
+        harness::topic!(copied::{
+            readings_go_into_their_chunk_and_the_figures_follow,
+            readings_that_another_server_stored_are_told_from_new_ones,
+            readings_find_their_way_when_their_chunk_was_converted_or_dropped,
+            nothing_is_copied_where_it_would_not_be_found,
         }),
         harness::topic!(random_fleets::{any_fleet_s_figures_are_those_of_a_naive_recomputation}),
         harness::topic!(verify_damage::{
@@ -373,6 +322,7 @@ fn main() -> ExitCode {
         }),
         harness::topic!(usage_ties::{of_readings_at_one_instant_the_lowest_is_first_and_the_highest_last}),
     ];
+    topics.extend(rollups::topics());
     if meters::directory().is_some() {
         topics.push(harness::topic!(meters::{every_row_of_a_real_meter_is_stored_exactly_or_explained}));
         topics.push(harness::topic!(meter_usage::{

@@ -10,11 +10,22 @@ use crate::harness::TestApp;
 use crate::rollups::naive;
 
 /// Data to be stored at a version, in tables that are new in it or have new columns.
-const SAMPLES: [(i32, &str); 4] = [
+const SAMPLES: [(i32, &str); 5] = [
     (1, include_str!("V1.sql")),
     (2, include_str!("V2.sql")),
     (4, include_str!("V4.sql")),
     (5, include_str!("V5.sql")),
+    (10, include_str!("V10.sql")),
+];
+
+/// The version that gives the log of changes another form.
+const CHANGE_LOG: i32 = 11;
+
+/// What the log of changes says, in either form: hour, channel (0 for all), when and by whom.
+const CHANGES: [&str; 2] = [
+    "SELECT DISTINCT (hour, channel_id, changed_at, changed_by)::text FROM reading_change ORDER BY 1",
+    "SELECT DISTINCT (hour, channel_id, changed_at, changed_by)::text
+     FROM reading_change, unnest(coalesce(channels, '{0}')) AS channel_id ORDER BY 1",
 ];
 
 /// Tables with their columns.
@@ -44,14 +55,30 @@ async fn rows(db: &mut PgConnection, tables: &Tables) -> BTreeMap<String, Vec<St
     rows
 }
 
+async fn log_of_changes(db: &mut PgConnection, sql: &'static str) -> Vec<String> {
+    sqlx::query_scalar(sql).fetch_all(db).await.expect("the log of changes")
+}
+
 pub async fn every_migration_keeps_the_data_of_the_version_before(app: TestApp) {
     let mut db = app.empty_database().await.connect().await.expect("an empty database");
     database::check(&mut db).await.expect("a usable database");
     let mut before = (Tables::new(), BTreeMap::new());
+    let mut changes = Vec::new();
     for version in 1..=migrate::known_version() {
+        if version == CHANGE_LOG {
+            changes = log_of_changes(&mut db, CHANGES[0]).await;
+            before.0.remove("reading_change");
+            before.1.remove("reading_change");
+        }
         migrate::run_to(&mut db, app.edition, Target::Version(version)).await.expect("a migration");
         assert_eq!(migrate::applied_version(&mut db).await.expect("a version"), Some(version));
         assert_eq!(rows(&mut db, &before.0).await, before.1, "after version {version}");
+        if version == CHANGE_LOG {
+            assert!(changes.len() > 25_000 && log_of_changes(&mut db, CHANGES[1]).await == changes);
+            let longest = "SELECT max(cardinality(channels)), bool_and(since = hour) FROM reading_change";
+            let longest: (i32, bool) = sqlx::query_as(longest).fetch_one(&mut db).await.expect("the log");
+            assert!(longest.0 <= 10_000 && longest.1, "{longest:?}");
+        }
         for (_, sample) in SAMPLES.iter().filter(|(of, _)| *of == version) {
             sqlx::raw_sql(*sample).execute(&mut db).await.expect("sample data");
         }

@@ -1,5 +1,6 @@
 //! Rollups: whatever happens to readings, the figures are those of a naive recomputation.
 
+pub mod appended;
 pub mod catalog;
 pub mod columnstore;
 pub mod freshness;
@@ -13,7 +14,77 @@ pub mod retention;
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
-use crate::harness::TestApp;
+use self::{
+    appended as rollups_appended, catalog as rollups_catalog, columnstore as rollups_columnstore,
+    freshness as rollups_freshness, kept as rollups_kept, late as rollups_late, plans as rollups_plans,
+    refreshing as rollups_refreshing, retention as rollups_retention,
+};
+use crate::harness::{Test, TestApp, topic};
+
+pub fn topics() -> Vec<Vec<Test>> {
+    vec![
+        topic!(rollups_refreshing::{
+            figures_follow_whatever_happens_to_readings,
+            figures_are_exact_above_and_below_what_is_materialised,
+            copied_readings_are_followed_like_inserted_ones,
+            refreshers_beside_each_other_and_writers_do_no_harm,
+            a_refresher_that_is_killed_leaves_nothing_behind,
+            a_refresher_in_the_background_follows_and_hands_over,
+        }),
+        topic!(rollups_freshness::{
+            what_is_not_committed_is_not_promised,
+            a_promise_holds_while_others_write_and_refresh,
+        }),
+        topic!(rollups_plans::{
+            a_question_reads_only_the_chunks_of_its_range_and_the_rows_of_its_scope,
+            raw_readings_and_the_ones_beside_a_reading_are_looked_up_in_their_chunks,
+        }),
+        topic!(rollups_columnstore::{
+            compressed_readings_change_like_others_and_their_figures_follow,
+            truncated_readings_leave_no_figures,
+            the_columnstore_s_time_can_be_changed,
+            what_policies_passed_over_during_a_standstill_is_made,
+            figures_hold_while_chunks_are_converted,
+        }),
+        topic!(rollups_retention::{
+            dropping_readings_older_than_forty_days_changes_no_figure,
+            chunks_dropped_by_hand_change_no_figure,
+            what_is_no_longer_kept_cannot_change,
+            figures_that_cannot_follow_keep_their_owner_and_day,
+            retention_broken_off_anywhere_is_taken_up_again,
+            each_level_is_kept_for_its_own_time,
+            verify_and_rebuild_leave_what_was_dropped_alone,
+            a_register_goes_on_from_the_last_reading_that_was_dropped,
+        }),
+        topic!(rollups_kept::{
+            a_question_about_what_was_dropped_is_refused,
+            readings_that_were_dropped_are_not_listed_as_none,
+            gaps_are_filled_with_levels_from_before_what_is_kept,
+        }),
+        topic!(rollups_appended::{
+            live_readings_are_added_without_reading_their_hour_again,
+            what_comes_in_beside_live_readings_is_followed_too,
+            readings_that_commit_late_are_not_passed_over,
+            a_refresher_that_is_killed_while_it_adds_counts_nothing_twice,
+            copied_and_inserted_readings_of_a_transaction_are_all_followed,
+        }),
+        topic!(rollups_late::{
+            late_readings_are_followed_in_the_chunks_of_their_time_alone,
+            what_late_readings_cost_is_in_proportion,
+            late_readings_and_whole_refreshes_do_not_undo_each_other,
+            what_somebody_refreshed_of_some_levels_is_followed_in_all,
+        }),
+        topic!(rollups_catalog::{
+            rollups_are_what_the_edition_offers,
+            applying_again_changes_nothing,
+            a_changed_definition_is_made_anew_from_the_readings,
+            changed_triggers_are_replaced_also_where_readings_are_gone,
+            a_database_can_change_its_edition,
+            dropping_old_readings_keeps_their_figures,
+            a_month_of_one_device_is_read_from_few_chunks,
+        }),
+    ]
+}
 
 /// Ranges that hold changes of clocks: Paris, St John's and Apia in spring and autumn, and the day that Apia skipped.
 const RANGES: [(&str, &str); 4] = [

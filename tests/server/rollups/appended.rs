@@ -1,0 +1,173 @@
+//! Live readings are added to what their hour holds, without what came before in it being read again.
+
+use meterbase::rollup;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+use super::{fleet, naive, run};
+use crate::harness::TestApp;
+
+/// Readings of all channels from `$1` seconds into an hour on, `$2` of them, ten seconds apart.
+const LIVE: &str = "
+    INSERT INTO reading (ts, value, increment, event_key, channel_id, customer_id, group_id, billing_day)
+    SELECT h.hour + n * interval '10 seconds' + $1 * interval '1 second', (n * 31 + channel_id) % 97 - 40, n, n, channel_id,
+           1 + channel_id % 5, 0, '2026-03-10'
+    FROM (SELECT timestamptz '2026-03-10T10:00:00Z' AS hour) AS h, generate_series(0, $2 - 1) AS n, channel";
+
+async fn live(db: &mut PgConnection, from: i32, count: i32) {
+    sqlx::query(LIVE).bind(from).bind(count).execute(db).await.expect("live readings");
+}
+
+/// Rows of readings that were ever read.
+async fn readings_read(db: &mut PgConnection) -> i64 {
+    sqlx::query("SELECT pg_stat_force_next_flush()").execute(&mut *db).await.expect("a flush");
+    let read = "SELECT coalesce(sum(t.seq_tup_read + i.idx_tup_read), 0)::bigint
+        FROM pg_stat_user_tables t
+        JOIN (SELECT relid, sum(idx_tup_read) AS idx_tup_read FROM pg_stat_user_indexes GROUP BY relid) AS i USING (relid)
+        WHERE t.relid IN (SELECT show_chunks('reading'))";
+    sqlx::query_scalar(read).fetch_one(db).await.expect("statistics")
+}
+
+pub async fn live_readings_are_added_without_reading_their_hour_again(app: TestApp) {
+    let mut db = fleet(&app).await;
+    live(&mut db, 0, 300).await;
+    app.settle().await;
+    naive::check(&mut db, "after the first five sixths of an hour").await;
+    for round in 0..3 {
+        live(&mut db, 3000 + 20 * round, 2).await;
+        let before = readings_read(&mut db).await;
+        rollup::refresh(&mut db, app.edition).await.expect("a refresh");
+        let read = readings_read(&mut db).await - before;
+        // 48 channels with two new readings each, of 302 and more.
+        assert!(app.edition == meterbase::database::Edition::Community || read <= 48 * 8, "{read} readings were read");
+        naive::check(&mut db, "after live readings").await;
+    }
+}
+
+pub async fn what_comes_in_beside_live_readings_is_followed_too(app: TestApp) {
+    let mut db = fleet(&app).await;
+    live(&mut db, 0, 100).await;
+    app.settle().await;
+    let hour = "timestamptz '2026-03-10T10:00:00Z'";
+    let changes = [
+        // At the instant of the last one, before it, and behind it, each alone and then together.
+        format!(
+            "INSERT INTO reading SELECT ts, recorded_at, 7, 7, event_key + 1000, channel_id, customer_id, group_id, billing_day FROM reading WHERE ts = {hour} + interval '990 seconds'"
+        ),
+        format!(
+            "INSERT INTO reading SELECT ts + interval '1 second', recorded_at, 8, 8, event_key, channel_id, customer_id, group_id, billing_day FROM reading WHERE ts = {hour}"
+        ),
+        format!(
+            "INSERT INTO reading SELECT ts + interval '20 seconds', recorded_at, -9, 9, event_key, channel_id, customer_id, group_id, billing_day FROM reading WHERE ts = {hour} + interval '990 seconds' AND event_key < 1000"
+        ),
+        format!("UPDATE reading SET value = value + 100 WHERE ts = {hour} + interval '500 seconds'"),
+        // The last one of a channel goes, becomes earlier, becomes later, changes its owner.
+        format!("DELETE FROM reading WHERE ts = {hour} + interval '1010 seconds' AND channel_id % 4 = 0"),
+        format!(
+            "UPDATE reading SET ts = ts - interval '3 seconds' WHERE ts = {hour} + interval '1010 seconds' AND channel_id % 4 = 1"
+        ),
+        format!(
+            "UPDATE reading SET ts = ts + interval '3 seconds' WHERE ts = {hour} + interval '1010 seconds' AND channel_id % 4 = 2"
+        ),
+        format!(
+            "UPDATE reading SET customer_id = customer_id % 5 + 1 WHERE ts = {hour} + interval '1010 seconds' AND channel_id % 4 = 3"
+        ),
+        format!("DELETE FROM reading WHERE ts >= {hour} AND ts < {hour} + interval '1 hour' AND channel_id = 9"),
+    ];
+    let mut later = 1030;
+    for together in [false, true] {
+        for change in &changes {
+            run_any(&mut db, change).await;
+            if together {
+                live(&mut db, later, 2).await;
+                later += 20;
+            }
+            app.settle().await;
+            naive::check(&mut db, change).await;
+        }
+        run(&mut db, "DELETE FROM reading").await;
+        live(&mut db, 0, 100).await;
+        app.settle().await;
+    }
+}
+
+async fn run_any(db: &mut PgConnection, sql: &str) {
+    let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(db).await.expect(sql);
+    assert!(done.rows_affected() > 0, "changed nothing: {sql}");
+}
+
+pub async fn readings_that_commit_late_are_not_passed_over(app: TestApp) {
+    let mut db = fleet(&app).await;
+    live(&mut db, 0, 10).await;
+    app.settle().await;
+    let (mut one, mut other) = (app.db().await, app.db().await);
+    let mut earlier = one.begin().await.expect("a transaction");
+    live(&mut earlier, 100, 2).await;
+    let mut latest = other.begin().await.expect("a transaction");
+    live(&mut latest, 300, 2).await;
+    live(&mut db, 200, 2).await;
+    app.settle().await;
+    naive::check(&mut db, "with those in between").await;
+    earlier.commit().await.expect("a commit");
+    app.settle().await;
+    naive::check(&mut db, "with those from before them").await;
+    latest.commit().await.expect("a commit");
+    app.settle().await;
+    naive::check(&mut db, "with those from behind them").await;
+}
+
+pub async fn a_refresher_that_is_killed_while_it_adds_counts_nothing_twice(app: TestApp) {
+    let mut db = fleet(&app).await;
+    live(&mut db, 0, 10).await;
+    app.settle().await;
+    let mut killed = 0;
+    for attempt in 0..16 {
+        live(&mut db, 100 + 20 * attempt, 2).await;
+        let mut victim = app.db().await;
+        let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut victim).await.expect("a pid");
+        let edition = app.edition;
+        let refresh = tokio::spawn(async move { rollup::refresh(&mut victim, edition).await });
+        // Each time at another step: when it has begun that many statements.
+        let (mut seen, mut statements) = (String::new(), 0);
+        while statements <= attempt && !refresh.is_finished() {
+            let now = "SELECT coalesce((SELECT md5(query) FROM pg_stat_activity WHERE pid = $1), '')";
+            let now: String = sqlx::query_scalar(now).bind(pid).fetch_one(&mut db).await.expect("its activity");
+            if now != seen {
+                (seen, statements) = (now, statements + 1);
+            }
+        }
+        sqlx::query("SELECT pg_terminate_backend($1)").bind(pid).execute(&mut db).await.expect("a kill");
+        killed += u32::from(refresh.await.expect("the task").is_err());
+    }
+    assert!(killed > 0, "no refresh was hit");
+    app.settle().await;
+    naive::check(&mut db, "after refreshers were killed").await;
+}
+
+/// What a server does with live readings: they go into their chunk, past the triggers, and the log is told.
+pub async fn copied_and_inserted_readings_of_a_transaction_are_all_followed(app: TestApp) {
+    let mut db = fleet(&app).await;
+    live(&mut db, 0, 3).await;
+    app.settle().await;
+    let chunk: String = sqlx::query_scalar(
+        "SELECT format('%I.%I', chunk_schema, chunk_name) FROM timescaledb_information.chunks
+         WHERE hypertable_name = 'reading' AND range_start <= '2026-03-10T10:00:00Z' ORDER BY range_start DESC LIMIT 1",
+    )
+    .fetch_one(&mut db)
+    .await
+    .expect("a chunk");
+    let copied = format!(
+        "BEGIN;
+         INSERT INTO {chunk} (ts, value, increment, channel_id, customer_id, billing_day)
+         SELECT timestamptz '2026-03-10T10:00:00Z' + interval '20 minutes', 5, 5, channel_id, 1, '2026-03-10'
+         FROM channel WHERE channel_id <= 10;
+         SELECT readings_copied('{chunk}', ARRAY[h], ARRAY[h + interval '20 minutes'], '{{10}}', '{{1,2,3,4,5,6,7,8,9,10}}')
+         FROM timestamptz '2026-03-10T10:00:00Z' AS h;
+         INSERT INTO reading (ts, value, increment, channel_id, customer_id, billing_day)
+         SELECT timestamptz '2026-03-10T10:00:00Z' + interval '10 minutes', 6, 6, channel_id, 1, '2026-03-10'
+         FROM channel WHERE channel_id > 5;
+         COMMIT"
+    );
+    sqlx::raw_sql(AssertSqlSafe(copied)).execute(&mut db).await.expect("a transaction");
+    app.settle().await;
+    naive::check(&mut db, "after both").await;
+}

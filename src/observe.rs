@@ -58,6 +58,12 @@ fn describe() {
     use metrics::{describe_counter, describe_gauge, describe_histogram};
     describe_counter!("meterbase_readings_total", "Readings received, by verdict.");
     describe_counter!("meterbase_problems_total", "Error answers, by problem code.");
+    describe_gauge!("meterbase_quarantine_readings", "Readings in quarantine, of all providers.");
+    describe_counter!(
+        "meterbase_quarantine_replayed_total",
+        "Readings in quarantine that were tried again, by verdict."
+    );
+    describe_counter!("meterbase_quarantine_expired_total", "Readings in quarantine that were there too long.");
     describe_histogram!("meterbase_http_request_duration_seconds", "Time from a request's head to its answer's head.");
     describe_gauge!("meterbase_limit", "Limits, by name and unit.");
     describe_gauge!("meterbase_limit_used", "How much of a limit is used.");

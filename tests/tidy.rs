@@ -62,7 +62,9 @@ fn has_word(line: &str, word: &str) -> bool {
 #[test]
 fn files_are_short() {
     let all = ["src", "tests", "fuzz/checks", "sql", "migrations"].into_iter().flat_map(files);
-    let long = all.filter(|(_, text)| text.lines().count() > LONGEST);
+    // Not so what a test writes down of the schema.
+    let is_written = |name: &str| name.starts_with("tests/server/schema/") && name.ends_with(".txt");
+    let long = all.filter(|(name, text)| !is_written(name) && text.lines().count() > LONGEST);
     none(
         "a file has at most 400 lines",
         long.map(|(name, text)| format!("{name}: {}", text.lines().count())).collect(),

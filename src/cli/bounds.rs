@@ -31,6 +31,14 @@ pub struct Bounds {
     #[arg(long, env = "METERBASE_MAX_QUEUE", value_name = "READINGS", default_value = "300000",
         value_parser = clap::value_parser!(u32).range(1..))]
     max_queue: u32,
+    /// Most readings of one provider in quarantine, where those of unknown devices and metrics are kept; further ones are
+    /// rejected
+    #[arg(long, env = "METERBASE_QUARANTINE_READINGS", value_name = "READINGS", default_value = "1000000",
+        value_parser = clap::value_parser!(u32))]
+    quarantine_readings: u32,
+    /// How long readings are in quarantine; then they are deleted
+    #[arg(long, env = "METERBASE_QUARANTINE_AGE", value_name = "TIME", default_value = "90d", value_parser = some_time)]
+    quarantine_age: Duration,
     /// How long the head of a request may take, and a connection may stay idle
     #[arg(long, env = "METERBASE_HEAD_TIMEOUT", value_name = "TIME", default_value = "60s", value_parser = some_time)]
     head_timeout: Duration,
@@ -53,6 +61,8 @@ impl Bounds {
             inflight_bytes: self.max_inflight_bytes,
             provider_queue_readings: self.max_provider_queue as usize,
             queue_readings: self.max_queue as usize,
+            quarantine_readings: self.quarantine_readings as usize,
+            quarantine_age: self.quarantine_age,
             head_timeout: self.head_timeout,
             body_pause: self.body_pause,
             body_timeout: self.body_timeout,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use sqlx::PgConnection;
 
+use crate::ingest::quarantine::keep::ByKey;
 use crate::ingest::queue::Batch;
 use crate::ingest::verdict::{Status, Verdict};
 
@@ -12,10 +13,18 @@ use crate::ingest::verdict::{Status, Verdict};
 struct Account {
     verdicts: [i64; 5],
     requests: i64,
+    /// Of the quarantined, those that are new there.
+    kept: i64,
 }
 
-/// Adds requests, whose verdicts come one after the other, to the accounts of the keys that sent them.
-pub async fn count(db: &mut PgConnection, batches: &[&Batch], verdicts: &[Option<Verdict>]) -> sqlx::Result<()> {
+/// Adds requests, whose verdicts come one after the other, to the accounts of the keys that sent them; `kept` are the
+/// readings that are new in quarantine.
+pub async fn count(
+    db: &mut PgConnection,
+    batches: &[&Batch],
+    verdicts: &[Option<Verdict>],
+    kept: &ByKey,
+) -> sqlx::Result<()> {
     let mut accounts: BTreeMap<(i32, i32), Account> = BTreeMap::new();
     let mut verdicts = verdicts.iter();
     for batch in batches {
@@ -24,6 +33,9 @@ pub async fn count(db: &mut PgConnection, batches: &[&Batch], verdicts: &[Option
         for verdict in verdicts.by_ref().take(batch.items.len()).flatten() {
             account.verdicts[verdict.status() as usize] += 1;
         }
+    }
+    for (key, number) in kept {
+        accounts.entry(*key).or_default().kept += number;
     }
     let column = |status: Status| accounts.values().map(|a| a.verdicts[status as usize]).collect::<Vec<_>>();
     sqlx::query(include_str!("../../sql/ingest/count.sql"))
@@ -35,6 +47,7 @@ pub async fn count(db: &mut PgConnection, batches: &[&Batch], verdicts: &[Option
         .bind(column(Status::Quarantined))
         .bind(column(Status::Rejected))
         .bind(accounts.values().map(|a| a.requests).collect::<Vec<_>>())
+        .bind(accounts.values().map(|a| a.kept).collect::<Vec<_>>())
         .execute(db)
         .await
         .map(drop)

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
+use crate::core::reading::Item;
 use crate::ingest::channels::Beginnings;
 use crate::ingest::directory::{Channel, Directory};
+use crate::ingest::quarantine::keep;
 use crate::ingest::queue::Batch;
-use crate::ingest::resolve::{Resolved, Row, resolve};
+use crate::ingest::resolve::{Quarantined, Resolved, Row, resolve};
 use crate::ingest::verdict::Verdict;
 use crate::ingest::{accounts, channels, registers, store};
 use crate::rollup::retention;
@@ -27,7 +29,7 @@ pub enum Held {
 
 /// How rows that seem to be new are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Road {
+pub enum Road {
     /// Straight into the chunks that are remembered.
     Chunks,
     /// Through the hypertable.
@@ -36,30 +38,64 @@ enum Road {
     Careful,
 }
 
+/// Readings of one provider.
+#[derive(Debug, Clone, Copy)]
+pub struct Sent<'b> {
+    pub provider_id: i32,
+    pub items: &'b [Item],
+}
+
 /// Stores what can be stored of these requests, all of it or nothing. Gives each one's verdicts, in the order of its
-/// readings; none for those of providers that are left out.
+/// readings; none for those of providers that are left out. A provider has at most `quarantine` readings in quarantine.
 pub async fn store(
     pool: &PgPool,
     directory: &Directory,
+    quarantine: usize,
     batches: &[Batch],
     held: Held,
 ) -> sqlx::Result<Vec<Option<Vec<Verdict>>>> {
-    let (mut attempt, mut road) = (1, Road::Chunks);
+    let mut tries = Tries::default();
     loop {
-        match transaction(pool, directory, batches, held, road).await {
-            Err(error) if road != Road::Careful && collided(&error) => road = Road::Careful,
-            Err(error) if road == Road::Chunks && misplaced(&error) => {
-                tracing::info!(%error, "chunks of readings are no longer as they were");
-                directory.chunks.forget();
-                road = Road::Table;
-            }
-            Err(error) if was_undone(&error) && attempt < ATTEMPTS => {
-                tracing::info!(%error, attempt, "flush undone by the database; trying again");
-                tokio::time::sleep(Duration::from_millis(10 << attempt)).await;
-                attempt += 1;
-            }
+        match transaction(pool, directory, quarantine, batches, held, tries.road).await {
+            Err(error) if tries.again(&error, directory).await => {}
             done => return done,
         }
+    }
+}
+
+/// How a transaction that stores readings is tried.
+#[derive(Debug)]
+pub struct Tries {
+    undone: u32,
+    pub road: Road,
+}
+
+impl Default for Tries {
+    fn default() -> Self {
+        Self { undone: 0, road: Road::Chunks }
+    }
+}
+
+impl Tries {
+    /// Whether to try again after this error, on another road or after a pause where that is good.
+    pub async fn again(&mut self, error: &sqlx::Error, directory: &Directory) -> bool {
+        if self.road != Road::Careful && collided(error) {
+            self.road = Road::Careful;
+            return true;
+        }
+        if self.road == Road::Chunks && misplaced(error) {
+            tracing::info!(%error, "chunks of readings are no longer as they were");
+            directory.chunks.forget();
+            self.road = Road::Table;
+            return true;
+        }
+        self.undone += 1;
+        if !was_undone(error) || self.undone >= ATTEMPTS {
+            return false;
+        }
+        tracing::info!(%error, attempt = self.undone, "flush undone by the database; trying again");
+        tokio::time::sleep(Duration::from_millis(10 << self.undone)).await;
+        true
     }
 }
 
@@ -88,12 +124,13 @@ fn was_undone(error: &sqlx::Error) -> bool {
     }
 }
 
-/// The requests of each provider, with the place of their first reading among all.
-type ByProvider<'b> = BTreeMap<i32, Vec<(usize, &'b Batch)>>;
+/// The readings of each provider, with the place of the first of them among all.
+type ByProvider<'b> = BTreeMap<i32, Vec<(usize, Sent<'b>)>>;
 
 async fn transaction(
     pool: &PgPool,
     directory: &Directory,
+    quarantine: usize,
     batches: &[Batch],
     held: Held,
     road: Road,
@@ -102,8 +139,12 @@ async fn transaction(
     let providers: BTreeSet<i32> = batches.iter().map(|batch| batch.provider_id).collect();
     let versions = keep_stamping(&mut db, providers, held).await?;
     let kept: Vec<&Batch> = batches.iter().filter(|batch| versions.contains_key(&batch.provider_id)).collect();
-    let mut stored =
-        if kept.is_empty() { Vec::new() } else { store_kept(db, directory, &kept, &versions, road).await? }.into_iter();
+    let mut stored = if kept.is_empty() {
+        Vec::new()
+    } else {
+        store_kept(db, directory, quarantine, &kept, &versions, road).await?
+    }
+    .into_iter();
     let of_batch = |batch: &Batch| versions.contains_key(&batch.provider_id).then(|| stored.next()).flatten();
     Ok(batches.iter().map(of_batch).collect())
 }
@@ -112,46 +153,82 @@ async fn transaction(
 async fn store_kept(
     mut db: Transaction<'_, Postgres>,
     directory: &Directory,
+    quarantine: usize,
     batches: &[&Batch],
     versions: &BTreeMap<i32, i64>,
     road: Road,
 ) -> sqlx::Result<Vec<Vec<Verdict>>> {
+    let sent: Vec<_> =
+        batches.iter().map(|batch| Sent { provider_id: batch.provider_id, items: &batch.items }).collect();
+    let mut put = put(&mut db, directory, &sent, versions, road).await?;
+    let quarantined = std::mem::take(&mut put.quarantined);
+    let new = keep::keep(&mut db, quarantined, quarantine, key_of(batches), &mut put.verdicts).await?;
+    accounts::count(&mut db, batches, &put.verdicts, &new).await?;
+    db.commit().await?;
+    put.remember(directory, versions).await;
+    let mut verdicts = put.verdicts.into_iter();
+    let of_batch = |batch: &&Batch| verdicts.by_ref().take(batch.items.len()).collect::<Option<Vec<_>>>();
+    batches.iter().map(of_batch).collect::<Option<Vec<_>>>().ok_or(sqlx::Error::RowNotFound)
+}
+
+/// Tells of a reading's place among all which API key sent it.
+fn key_of<'b>(batches: &'b [&Batch]) -> impl Fn(usize) -> Option<i32> + use<'b> {
+    let ends: Vec<usize> = batches
+        .iter()
+        .scan(0, |end, batch| {
+            *end += batch.items.len();
+            Some(*end)
+        })
+        .collect();
+    move |place| batches.get(ends.partition_point(|end| *end <= place)).and_then(|batch| batch.key_id)
+}
+
+/// What became of readings, in a transaction that is not committed yet.
+pub struct Put<'b> {
+    /// For each reading, in their order.
+    pub verdicts: Vec<Option<Verdict>>,
+    rows: Vec<Row<'b>>,
+    quarantined: Vec<Quarantined<'b>>,
+}
+
+/// Stores what can be stored of readings of providers whose registries are kept as they are.
+pub async fn put<'b>(
+    db: &mut PgConnection,
+    directory: &Directory,
+    sent: &[Sent<'b>],
+    versions: &BTreeMap<i32, i64>,
+    road: Road,
+) -> sqlx::Result<Put<'b>> {
     let mut by_provider = ByProvider::new();
     let mut readings = 0;
-    for batch in batches {
-        by_provider.entry(batch.provider_id).or_default().push((readings, batch));
-        readings += batch.items.len();
+    for sent in sent {
+        by_provider.entry(sent.provider_id).or_default().push((readings, *sent));
+        readings += sent.items.len();
     }
-    let (mut resolved, earlier) = resolve_all(&mut db, directory, &by_provider, versions, readings).await?;
+    let (mut resolved, earlier) = resolve_all(db, directory, &by_provider, versions, readings).await?;
     // In the order of the index: flushes that overlap wait for each other and never in a circle, and the index is
     // written from left to right.
     resolved.rows.sort_unstable_by_key(|row| (row.identity(), row.index));
     let repeated = store::split_off_repeated(&mut resolved.rows);
     let Resolved { mut verdicts, mut rows, quarantined } = resolved;
-    let doubtful = registers::fill_increments(&mut db, &mut rows).await?;
-    channels::begin_earlier(&mut db, &earlier).await?;
+    let doubtful = registers::fill_increments(db, &mut rows).await?;
+    channels::begin_earlier(db, &earlier).await?;
     if road == Road::Careful {
         rows.iter_mut().for_each(|row| row.fresh = false);
     }
-    let sent_before = store::insert(&mut db, &rows, (road == Road::Chunks).then_some(&directory.chunks)).await?;
-    let open = registers::refold(&mut db, &doubtful).await?.open;
+    let sent_before = store::insert(db, &rows, (road == Road::Chunks).then_some(&directory.chunks)).await?;
+    let open = registers::refold(db, &doubtful).await?.open;
     for row in &rows {
         let suspicion = open.get(&row.identity());
         verdicts[row.index] = Some(suspicion.map_or(Verdict::Stored, |suspicion| row.under_review(*suspicion)));
     }
-    store::compare(&mut db, &rows, &sent_before, &repeated, &mut verdicts).await?;
-    store::quarantine(&mut db, &quarantined).await?;
-    accounts::count(&mut db, batches, &verdicts).await?;
-    db.commit().await?;
-    remember(directory, versions, &rows).await;
     // Every item was either given its verdict when it was resolved or is a row, and those have theirs by now.
-    let mut verdicts = verdicts.into_iter();
-    let of_batch = |batch: &&Batch| verdicts.by_ref().take(batch.items.len()).collect::<Option<Vec<_>>>();
-    batches.iter().map(of_batch).collect::<Option<Vec<_>>>().ok_or(sqlx::Error::RowNotFound)
+    store::compare(db, &rows, &sent_before, &repeated, &mut verdicts).await?;
+    Ok(Put { verdicts, rows, quarantined })
 }
 
 /// Keeps the registries of providers as they are until the transaction ends; tells their versions.
-async fn keep_stamping(
+pub async fn keep_stamping(
     db: &mut PgConnection,
     providers: BTreeSet<i32>,
     held: Held,
@@ -178,27 +255,29 @@ async fn resolve_all<'b>(
     let mut earlier = Beginnings::new();
     let kept_from = retention::kept_from(db, "reading").await?;
     // In the order of their numbers: those who wait for a provider's memory never do so in a circle.
-    for (provider_id, batches) in by_provider {
+    for (provider_id, sent) in by_provider {
         let known = directory.provider(*provider_id);
         let mut known = known.lock().await;
         known.as_of(*versions.get(provider_id).ok_or(sqlx::Error::RowNotFound)?);
         let first = resolved.rows.len();
-        let items = batches.iter().flat_map(|(start, batch)| (*start..).zip(&batch.items));
+        let items = sent.iter().flat_map(|(start, sent)| (*start..).zip(sent.items));
         resolve(db, *provider_id, kept_from, &mut known, items, &mut resolved).await?;
         channels::find(db, *provider_id, &known, &mut resolved.rows[first..], &mut earlier).await?;
     }
     Ok((resolved, earlier))
 }
 
-/// Remembers the channels of rows that are committed, and that these are in them.
-async fn remember(directory: &Directory, versions: &BTreeMap<i32, i64>, rows: &[Row<'_>]) {
-    let mut learned: BTreeMap<i32, Vec<_>> = BTreeMap::new();
-    // Sorted by channel, then by time.
-    for of_channel in rows.chunk_by(|a, b| a.channel_id == b.channel_id) {
-        let first = &of_channel[0];
-        learned.entry(first.provider_id).or_default().push((first.channel(), Channel::of(of_channel)));
-    }
-    for (provider_id, channels) in learned {
-        directory.provider(provider_id).lock().await.learn(versions[&provider_id], channels.into_iter());
+impl Put<'_> {
+    /// Remembers the channels of the rows, now that they are committed, and that these are in them.
+    pub async fn remember(&self, directory: &Directory, versions: &BTreeMap<i32, i64>) {
+        let mut learned: BTreeMap<i32, Vec<_>> = BTreeMap::new();
+        // Sorted by channel, then by time.
+        for of_channel in self.rows.chunk_by(|a, b| a.channel_id == b.channel_id) {
+            let first = &of_channel[0];
+            learned.entry(first.provider_id).or_default().push((first.channel(), Channel::of(of_channel)));
+        }
+        for (provider_id, channels) in learned {
+            directory.provider(provider_id).lock().await.learn(versions[&provider_id], channels.into_iter());
+        }
     }
 }

@@ -9,6 +9,7 @@
 //! - [`channels`]: each (device, metric, dimensions) is a channel, made when its first reading comes
 //! - [`registers`]: increments of meters' running totals, from the readings around them
 //! - [`store`], [`copy`], [`chunks`]: what is new goes in, live readings straight into their chunk; what was there, what differs
+//! - [`quarantine`]: what cannot be stored yet is kept until it can
 //! - [`accounts`]: what was received from whom, and what became of it
 //! - [`verdict`]: what the sender is told
 //! - [`post`]: the operation
@@ -26,6 +27,7 @@ mod directory;
 mod flush;
 mod known;
 mod post;
+pub mod quarantine;
 mod queue;
 mod raw;
 pub mod registers;
@@ -48,6 +50,7 @@ pub use crate::ingest::decode::MAX_FRAMES;
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(post::routes())
+        .merge(quarantine::routes())
         .merge(raw::routes())
         .merge(replacements::routes())
         .merge(reviews::routes())

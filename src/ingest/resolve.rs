@@ -1,5 +1,7 @@
 //! Keys become metrics, devices, owners and billing days, from what the registry says within this transaction.
 
+use std::fmt::Display;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
@@ -14,8 +16,18 @@ pub struct Resolved<'a> {
     /// For readings that will not be stored; none for those in `rows`.
     pub verdicts: Vec<Option<Verdict>>,
     pub rows: Vec<Row<'a>>,
-    /// Readings to keep apart, with their provider and the code that says why.
-    pub quarantined: Vec<(i32, &'a RawReading, Code)>,
+    pub quarantined: Vec<Quarantined<'a>>,
+}
+
+/// A reading to keep apart.
+#[derive(Debug, Clone, Copy)]
+pub struct Quarantined<'a> {
+    /// Its place among all.
+    pub index: usize,
+    pub provider_id: i32,
+    pub raw: &'a RawReading,
+    /// Why.
+    pub code: Code,
 }
 
 /// A reading to be stored.
@@ -61,7 +73,7 @@ pub async fn resolve<'a>(
             Ok(row) => resolved.rows.push(row),
             Err((verdict, raw)) => {
                 if let (Verdict::Quarantined(reason), Some(raw)) = (&verdict, raw) {
-                    resolved.quarantined.push((provider_id, raw, reason.code));
+                    resolved.quarantined.push(Quarantined { index, provider_id, raw, code: reason.code });
                 }
                 resolved.verdicts[index] = Some(verdict);
             }
@@ -83,24 +95,18 @@ impl Remembered {
             let detail = format!("readings before {since} are no longer kept, and their figures stay as they are");
             return Err(Verdict::Rejected(Reason::new(Code::BeyondRetention, detail)));
         }
-        let quarantined = |code, detail| Verdict::Quarantined(Reason { code, detail });
+        let quarantined = |code| {
+            let detail = curable(code, &raw.device, &raw.metric, raw.at);
+            Verdict::Quarantined(Reason::new(code, detail))
+        };
         let device = self.devices.get(&raw.device);
         let metric = self.metrics.get(&raw.metric);
         // A value that the metric can never take is rejected whatever else is curable.
         let value = metric.map(|metric| metric.value(&raw.value).map_err(Verdict::Rejected)).transpose()?;
-        let device = device.ok_or_else(|| {
-            let hint = "it is kept until the device is there; create it with PUT /v1/devices/{key}";
-            quarantined(Code::UnknownDevice, format!("there is no device {}: {hint}", raw.device))
-        })?;
-        let (metric, value) = metric.zip(value).ok_or_else(|| {
-            let hint = "it is kept until the metric is there; create it with PUT /v1/metrics/{key}";
-            quarantined(Code::UnknownMetric, format!("there is no metric {}: {hint}", raw.metric))
-        })?;
-        let assignment = device.assignments.iter().find(|assignment| assignment.covers(raw.at)).ok_or_else(|| {
-            let at = raw.at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
-            let detail = format!("device {} belonged to nobody at {at}: it was not in service then", raw.device);
-            quarantined(Code::DeviceUnassigned, detail)
-        })?;
+        let device = device.ok_or_else(|| quarantined(Code::UnknownDevice))?;
+        let (metric, value) = metric.zip(value).ok_or_else(|| quarantined(Code::UnknownMetric))?;
+        let assignment = device.assignments.iter().find(|assignment| assignment.covers(raw.at));
+        let assignment = assignment.ok_or_else(|| quarantined(Code::DeviceUnassigned))?;
         Ok(Row {
             index,
             raw,
@@ -116,6 +122,24 @@ impl Remembered {
             owner: assignment.owner,
             billing_day: assignment.billing_day(raw.at),
         })
+    }
+}
+
+/// What is told about a reading in quarantine for which there is nothing, or nobody, yet.
+pub fn curable(code: Code, device: &impl Display, metric: &impl Display, at: DateTime<Utc>) -> String {
+    match code {
+        Code::UnknownMetric => {
+            let hint = "it is kept until the metric is there; create it with PUT /v1/metrics/{key}";
+            format!("there is no metric {metric}: {hint}")
+        }
+        Code::DeviceUnassigned => {
+            let at = at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
+            format!("device {device} belonged to nobody at {at}: it was not in service then")
+        }
+        _ => {
+            let hint = "it is kept until the device is there; create it with PUT /v1/devices/{key}";
+            format!("there is no device {device}: {hint}")
+        }
     }
 }
 

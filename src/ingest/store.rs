@@ -165,22 +165,3 @@ async fn existing(db: &mut PgConnection, rows: &[&Row<'_>]) -> sqlx::Result<Hash
         found.into_iter().map(|(place, value, id)| (rows[place as usize - 1].identity(), Standing { value, id }));
     Ok(standing.collect())
 }
-
-/// Keeps readings apart, once each; of each provider.
-pub async fn quarantine(db: &mut PgConnection, readings: &[(i32, &RawReading, Code)]) -> sqlx::Result<()> {
-    if readings.is_empty() {
-        return Ok(());
-    }
-    sqlx::query(include_str!("../../sql/ingest/quarantine.sql"))
-        .bind(readings.iter().map(|(provider, _, _)| *provider).collect::<Vec<_>>())
-        .bind(readings.iter().map(|(_, raw, _)| raw.device.to_string()).collect::<Vec<_>>())
-        .bind(readings.iter().map(|(_, raw, _)| raw.metric.to_string()).collect::<Vec<_>>())
-        .bind(readings.iter().map(|(_, raw, _)| raw.at).collect::<Vec<_>>())
-        .bind(readings.iter().map(|(_, raw, _)| raw.value.as_str()).collect::<Vec<_>>())
-        .bind(readings.iter().map(|(_, raw, _)| raw.id.as_deref()).collect::<Vec<_>>())
-        .bind(readings.iter().map(|(_, raw, _)| sqlx::types::Json(&raw.dimensions)).collect::<Vec<_>>())
-        .bind(readings.iter().map(|(_, _, code)| code.as_str()).collect::<Vec<_>>())
-        .execute(db)
-        .await
-        .map(drop)
-}

@@ -14,6 +14,7 @@ use crate::http::intake;
 use crate::http::problem::{Code, Problem, Result};
 use crate::ingest::directory::Directory;
 use crate::ingest::flush::{self, Held};
+use crate::ingest::quarantine::Replayer;
 use crate::ingest::queue::{Batch, Bounds, Full, Lane, Pause, Queue, Stored};
 use crate::ingest::verdict::Verdict;
 use crate::limits::{Limit, Limits};
@@ -37,6 +38,7 @@ impl Default for Settings {
 pub struct Ingest {
     pool: PgPool,
     queue: Arc<Queue>,
+    replayer: Replayer,
 }
 
 /// The writers at work.
@@ -45,7 +47,7 @@ pub struct Writers(JoinSet<()>);
 
 impl Ingest {
     /// Starts the writers, one for each connection that `pool` may have. Readings that have to wait until a change of their
-    /// provider's registry is done are stored on `patient`'s.
+    /// provider's registry is done are stored on `patient`'s, and so are those in quarantine that are tried again.
     pub fn start(pool: PgPool, patient: PgPool, settings: Settings, limits: &Limits) -> (Self, Writers) {
         let bounds = Bounds { provider: limits.provider_queue_readings, total: limits.queue_readings };
         let queue = Arc::new(Queue::new(bounds));
@@ -55,14 +57,21 @@ impl Ingest {
             // With two or more, one is always there for small requests.
             let lane = if number == 1 { Lane::Express } else { Lane::All };
             let (queue, directory) = (queue.clone(), directory.clone());
-            let writer = Writer { pool: pool.clone(), patient: patient.clone(), queue, directory, lane, settings };
+            let (pool, patient, quarantine) = (pool.clone(), patient.clone(), limits.quarantine_readings);
+            let writer = Writer { pool, patient, queue, directory, lane, settings, quarantine };
             writers.spawn(writer.run());
         }
-        (Self { pool, queue }, Writers(writers))
+        let replayer = Replayer::new(patient, directory);
+        (Self { pool, queue, replayer }, Writers(writers))
     }
 
     pub fn pool(&self) -> &PgPool {
         &self.pool
+    }
+
+    /// Tries readings in quarantine again.
+    pub fn replayer(&self) -> &Replayer {
+        &self.replayer
     }
 
     /// Stores what can be stored of a request. When this returns, it is committed.
@@ -129,6 +138,8 @@ struct Writer {
     directory: Arc<Directory>,
     lane: Lane,
     settings: Settings,
+    /// Most readings of a provider in quarantine.
+    quarantine: usize,
 }
 
 impl Writer {
@@ -138,7 +149,8 @@ impl Writer {
             metrics::gauge!("meterbase_ingest_queue_readings").set(self.queue.readings() as f64);
             for (provider_id, batches) in self.store(batches).await {
                 let pause = self.queue.pause(provider_id);
-                patients.spawn(patiently(self.patient.clone(), self.directory.clone(), batches, pause));
+                let (pool, directory) = (self.patient.clone(), self.directory.clone());
+                patients.spawn(patiently(pool, directory, self.quarantine, batches, pause));
             }
             while patients.try_join_next().is_some() {}
         }
@@ -154,7 +166,7 @@ impl Writer {
             Some(verdicts) => answer(batch, Ok(verdicts)),
             None => left_out.entry(batch.provider_id).or_default().push(batch),
         };
-        match flush::store(&self.pool, &self.directory, &batches, Held::LeftOut).await {
+        match flush::store(&self.pool, &self.directory, self.quarantine, &batches, Held::LeftOut).await {
             Ok(stored) => {
                 metrics::histogram!("meterbase_flush_duration_seconds").record(started.elapsed().as_secs_f64());
                 metrics::histogram!("meterbase_flush_readings").record(readings as f64);
@@ -164,7 +176,7 @@ impl Writer {
                 tracing::warn!(%error, requests = batches.len(), "requests could not be stored together; storing each alone");
                 for batch in batches {
                     let alone = std::slice::from_ref(&batch);
-                    match flush::store(&self.pool, &self.directory, alone, Held::LeftOut).await {
+                    match flush::store(&self.pool, &self.directory, self.quarantine, alone, Held::LeftOut).await {
                         Ok(mut stored) => tell(batch, stored.pop().flatten()),
                         Err(error) => answer(batch, Err(error.into())),
                     }
@@ -177,8 +189,8 @@ impl Writer {
 }
 
 /// Stores batches of one provider when its registry can be kept as it is, and lets its queue go on then.
-async fn patiently(pool: PgPool, directory: Arc<Directory>, batches: Vec<Batch>, pause: Pause) {
-    match flush::store(&pool, &directory, &batches, Held::WaitedFor).await {
+async fn patiently(pool: PgPool, directory: Arc<Directory>, quarantine: usize, batches: Vec<Batch>, pause: Pause) {
+    match flush::store(&pool, &directory, quarantine, &batches, Held::WaitedFor).await {
         Ok(stored) => {
             for (batch, verdicts) in batches.into_iter().zip(stored) {
                 // None are left out here, but of a provider that is gone.

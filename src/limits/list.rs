@@ -52,6 +52,10 @@ limits! {
         "Readings of one provider that wait to be stored, and one body more; 429 beyond";
     QueueReadings = "queue_readings", "readings", Some("--max-queue"), None,
         "Readings of all providers that wait to be stored, and one body more; 503 beyond";
+    QuarantineReadings = "quarantine_readings", "readings", Some("--quarantine-readings"), None,
+        "Readings of one provider in quarantine, and a flush more for each connection; the reading is rejected beyond";
+    QuarantineAge = "quarantine_age", "seconds", Some("--quarantine-age"), None,
+        "Time for a reading to be in quarantine; it is deleted beyond";
     Decoders = "decoders", "threads", None, None,
         "Large or compressed bodies being decoded at once, as many as processors; others wait";
     SentBytes = "sent_bytes", "bytes", None, Some(ingest::MAX_BODY as u64),
@@ -100,6 +104,7 @@ mod tests {
             (Limit::Decoders, _) => "one a processor".to_owned(),
             (_, "bytes") if value.is_multiple_of(1024 * 1024) => format!("{} MiB", value / 1024 / 1024),
             (_, "bytes") => format!("{} KiB", value / 1024),
+            (_, "seconds") if value.is_multiple_of(86_400) => format!("{} days", value / 86_400),
             (_, unit) => format!("{value} {unit}"),
         }
     }

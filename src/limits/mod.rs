@@ -28,6 +28,10 @@ pub struct Limits {
     pub provider_queue_readings: usize,
     /// Most readings of all providers that wait to be stored.
     pub queue_readings: usize,
+    /// Most readings of one provider in quarantine.
+    pub quarantine_readings: usize,
+    /// How long a reading may be in quarantine.
+    pub quarantine_age: Duration,
     /// How long a connection may take to send a request's head, which is also how long it may stay idle.
     pub head_timeout: Duration,
     /// Longest pause between two parts of a body.
@@ -46,6 +50,8 @@ impl Default for Limits {
             inflight_bytes: 256 * 1024 * 1024,
             provider_queue_readings: 100_000,
             queue_readings: 300_000,
+            quarantine_readings: 1_000_000,
+            quarantine_age: Duration::from_secs(90 * 86_400),
             head_timeout: Duration::from_secs(60),
             body_pause: Duration::from_secs(30),
             // 32 MiB over 1 Mbit/s.
@@ -96,6 +102,8 @@ impl Guards {
             Limit::InflightBytes => limits.inflight_bytes as u64,
             Limit::ProviderQueueReadings => limits.provider_queue_readings as u64,
             Limit::QueueReadings => limits.queue_readings as u64,
+            Limit::QuarantineReadings => limits.quarantine_readings as u64,
+            Limit::QuarantineAge => limits.quarantine_age.as_secs(),
             Limit::Decoders => self.decoder_count as u64,
             Limit::HeadTime => limits.head_timeout.as_secs(),
             Limit::BodyPause => limits.body_pause.as_secs(),

@@ -96,8 +96,9 @@ pub enum StartError {
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
 }
 
-/// Connections for readings that wait until a change of their provider's registry is done.
-pub const PATIENT_CONNECTIONS: u32 = 2;
+/// Connections for readings that wait until a change of their provider's registry is done, and for those in quarantine that
+/// are tried again.
+pub const PATIENT_CONNECTIONS: u32 = 4;
 
 /// A running server.
 #[derive(Debug)]
@@ -160,6 +161,7 @@ impl Server {
             config.ingest,
             &config.limits,
         );
+        let replayer = ingest.replayer().clone();
         let ingest = Arc::new(ingest);
         let app = application(config, database, &found, ingest.clone(), metrics.clone());
         let stop = CancellationToken::new();
@@ -173,6 +175,7 @@ impl Server {
         let refresher =
             rollup::run(database.options.clone(), found.edition, config.keep, config.refresh_interval, stop.clone());
         background.spawn(refresher);
+        background.spawn(ingest::quarantine::run(replayer, config.limits.quarantine_age, stop.clone()));
         if let Some(schedule) = config.verify {
             background.spawn(verify::schedule::run(database.options.clone(), schedule, stop.clone()));
         }

@@ -47,6 +47,8 @@ pub struct TestApp {
     pub base: String,
     pub admin: String,
     pub client: reqwest::Client,
+    /// Where its readings are stored.
+    pub ingest: Arc<Ingest>,
 }
 
 /// An answer, read whole.
@@ -157,9 +159,10 @@ impl TestApp {
         let (ingest, writers) =
             Ingest::start(pool.clone(), pool, meterbase::ingest::Settings::default(), &Limits::default());
         tokio::spawn(writers.ended());
+        let ingest = Arc::new(ingest);
         let app = App {
             query: database::pool(&options, "query", 4, app::QUERY_TIMEOUT),
-            ingest: Arc::new(ingest),
+            ingest: ingest.clone(),
             edition,
             late_horizon: chrono::Duration::days(30),
             guards: Guards::new(Limits::default()),
@@ -170,7 +173,7 @@ impl TestApp {
         let router = app::router(app);
         tokio::spawn(async move { axum::serve(listener, router).await.expect("serving") });
         let client = reqwest::Client::builder().timeout(Duration::from_secs(120)).build().expect("a client");
-        Self { edition, options, base, admin, client }
+        Self { edition, options, base, admin, client, ingest }
     }
 
     /// A connection to the test's database.

@@ -16,7 +16,7 @@ use crate::harness::{Answer, TestApp};
 const MIB: usize = 1024 * 1024;
 
 /// A real server on the test's database, with limits of its own.
-async fn serve(app: &TestApp, limits: Limits) -> Server {
+pub async fn serve(app: &TestApp, limits: Limits) -> Server {
     let config = ServeConfig {
         listen: "127.0.0.1:0".to_owned(),
         limits,

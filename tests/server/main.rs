@@ -20,6 +20,7 @@ mod gauges;
 mod groups;
 mod harness;
 mod import;
+mod ingest;
 mod isolation;
 mod limits;
 mod meter_usage;
@@ -322,6 +323,7 @@ fn main() -> ExitCode {
         }),
         harness::topic!(usage_ties::{of_readings_at_one_instant_the_lowest_is_first_and_the_highest_last}),
     ];
+    topics.extend(ingest::topics());
     topics.extend(rollups::topics());
     if meters::directory().is_some() {
         topics.push(harness::topic!(meters::{every_row_of_a_real_meter_is_stored_exactly_or_explained}));

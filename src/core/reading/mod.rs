@@ -77,6 +77,7 @@ pub enum Code {
     UnknownDevice,
     UnknownMetric,
     DeviceUnassigned,
+    QuarantineFull,
     BeyondRetention,
     ValueDiffers,
     IdDiffers,
@@ -202,6 +203,11 @@ impl Reason {
 }
 
 impl Code {
+    /// Whether a reading can be stored some day though something is missing now.
+    pub fn is_curable(self) -> bool {
+        matches!(self, Self::UnknownDevice | Self::UnknownMetric | Self::DeviceUnassigned)
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::InvalidJson => "invalid_json",
@@ -221,6 +227,7 @@ impl Code {
             Self::UnknownDevice => "unknown_device",
             Self::UnknownMetric => "unknown_metric",
             Self::DeviceUnassigned => "device_unassigned",
+            Self::QuarantineFull => "quarantine_full",
             Self::BeyondRetention => "beyond_retention",
             Self::ValueDiffers => "value_differs",
             Self::IdDiffers => "id_differs",

@@ -155,7 +155,8 @@ pub async fn metric(db: &mut PgConnection, provider_id: i32, text: &str) -> Resu
     found.ok_or_else(|| Problem::no_such("metric", name, Some("metric")))
 }
 
-fn instant_or_day(name: &str, text: &str, calendar: &Calendar) -> Result<DateTime<Utc>> {
+/// A parameter that is an instant, or a day of a calendar, which begins at an instant.
+pub fn instant_or_day(name: &str, text: &str, calendar: &Calendar) -> Result<DateTime<Utc>> {
     match text.parse::<NaiveDate>() {
         Ok(day) if instant::YEARS.contains(&day.year()) => Ok(calendar.start_of(day)),
         _ => instant::parse(text).map_err(|why| Problem::parameter(name, format!("{text:?}: {why}, or a day"))),

@@ -1,0 +1,25 @@
+//! What becomes of readings that are not simply stored.
+
+pub mod quarantine;
+mod replays;
+
+use crate::harness::{Test, topic};
+
+pub fn topics() -> Vec<Vec<Test>> {
+    vec![
+        topic!(quarantine::{
+            a_quarantine_is_its_provider_s_own,
+            a_quarantine_that_is_full_says_so_and_keeps_what_it_has,
+            a_reading_that_is_sent_again_is_in_quarantine_once,
+            deleting_is_by_what_is_named_and_audited,
+            what_is_registered_gets_the_readings_that_waited_for_it,
+            what_is_unknown_is_listed_as_it_came_with_its_reason,
+            what_still_cannot_be_stored_stays_with_its_new_reason,
+            what_was_in_quarantine_long_enough_goes_and_is_counted,
+        }),
+        topic!(replays::{
+            a_replay_that_is_broken_off_anywhere_neither_loses_nor_doubles_a_reading,
+            servers_replay_by_themselves_and_go_on_where_another_ended,
+        }),
+    ]
+}

@@ -10,12 +10,13 @@
 //! - [`registers`]: increments of meters' running totals, from the readings around them
 //! - [`store`], [`copy`], [`chunks`]: what is new goes in, live readings straight into their chunk; what was there, what differs
 //! - [`quarantine`]: what cannot be stored yet is kept until it can
-//! - [`accounts`]: what was received from whom, and what became of it
+//! - [`accounts`], [`accounting`]: what was received from whom, and what became of it; counted, and told
 //! - [`verdict`]: what the sender is told
 //! - [`post`]: the operation
 //! - [`replacements`], [`reviews`], [`decisions`]: what people say about registers: replaced meters, readings to be decided about
 //! - [`raw`]: raw readings out again, as pages and as whole ranges
 
+mod accounting;
 mod accounts;
 mod body;
 mod channels;
@@ -51,6 +52,7 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(post::routes())
         .merge(quarantine::routes())
+        .merge(accounting::routes())
         .merge(raw::routes())
         .merge(replacements::routes())
         .merge(reviews::routes())

@@ -1,5 +1,6 @@
 //! What becomes of readings that are not simply stored.
 
+mod accounting;
 pub mod quarantine;
 mod replays;
 
@@ -7,6 +8,7 @@ use crate::harness::{Test, topic};
 
 pub fn topics() -> Vec<Vec<Test>> {
     vec![
+        topic!(accounting::{accounts_are_listed_by_day_and_key, accounts_of_any_traffic_add_up}),
         topic!(quarantine::{
             a_quarantine_is_its_provider_s_own,
             a_quarantine_that_is_full_says_so_and_keeps_what_it_has,

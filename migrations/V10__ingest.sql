@@ -213,3 +213,10 @@ CREATE TRIGGER assignment_changed_quarantine AFTER UPDATE ON assignment REFERENC
     FOR EACH STATEMENT EXECUTE FUNCTION quarantined_devices_are_due();
 CREATE TRIGGER metric_made_quarantine AFTER INSERT ON metric REFERENCING NEW TABLE AS changed
     FOR EACH STATEMENT EXECUTE FUNCTION quarantined_metrics_are_due();
+
+ALTER TABLE api_key
+    ADD COLUMN rate integer CONSTRAINT api_key_rate_range CHECK (rate >= 0),
+    ADD COLUMN burst integer CONSTRAINT api_key_burst_range CHECK (burst > 0),
+    ADD CONSTRAINT api_key_burst_of_rate CHECK (burst IS NULL OR rate IS NOT NULL);
+COMMENT ON COLUMN api_key.rate IS 'Readings a second that it may send to each server; 0 for any number, null for what the server says of all keys.';
+COMMENT ON COLUMN api_key.burst IS 'Readings that it may send at once, where it has a rate; null for those of ten seconds.';

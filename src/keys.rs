@@ -57,6 +57,18 @@ pub struct StoredKey {
     pub created_at: DateTime<Utc>,
     pub expires_at: Option<DateTime<Utc>>,
     pub revoked_at: Option<DateTime<Utc>>,
+    #[sqlx(flatten)]
+    #[serde(flatten)]
+    pub rate: KeyRate,
+}
+
+/// How fast a key may send readings, where the server does not say that for all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, sqlx::FromRow, serde::Serialize)]
+pub struct KeyRate {
+    /// Readings a second; 0 for any number, none for what the server says of all keys.
+    pub rate: Option<i32>,
+    /// Readings at once, where there is a rate; none for those of ten seconds.
+    pub burst: Option<i32>,
 }
 
 /// What a good key lets its holder be.
@@ -68,6 +80,7 @@ pub struct Holder {
     pub provider_id: Option<i32>,
     /// That provider, or the one named for an admin key; none where they are not the same, or there is no such one.
     pub provider: Option<Provider>,
+    pub rate: KeyRate,
 }
 
 /// A provider as its callers' requests need it.
@@ -134,6 +147,18 @@ pub async fn create(
     name: Option<&str>,
     expires_at: Option<DateTime<Utc>>,
 ) -> sqlx::Result<ApiKey> {
+    create_limited(db, scope, provider_id, name, expires_at, KeyRate::default()).await
+}
+
+/// Like [`create`], with a rate of its own.
+pub async fn create_limited(
+    db: &mut PgConnection,
+    scope: Scope,
+    provider_id: Option<i32>,
+    name: Option<&str>,
+    expires_at: Option<DateTime<Utc>>,
+    rate: KeyRate,
+) -> sqlx::Result<ApiKey> {
     let key = ApiKey::random().map_err(|e| sqlx::Error::Io(e.into()))?;
     sqlx::query(include_str!("../sql/keys/create.sql"))
         .bind(Uuid::now_v7())
@@ -143,6 +168,8 @@ pub async fn create(
         .bind(&key.lookup)
         .bind(key.secret_hash().as_slice())
         .bind(expires_at)
+        .bind(rate.rate)
+        .bind(rate.burst)
         .execute(db)
         .await?;
     Ok(key)
@@ -159,6 +186,12 @@ pub async fn revoke(db: &mut PgConnection, id: Uuid) -> sqlx::Result<bool> {
     Ok(done.rows_affected() == 1)
 }
 
+/// Gives a key another rate; false when there is none with this id. It holds from the next request on.
+pub async fn limit(db: &mut PgConnection, id: Uuid, rate: KeyRate) -> sqlx::Result<bool> {
+    let limit = sqlx::query(include_str!("../sql/keys/limit.sql")).bind(id).bind(rate.rate).bind(rate.burst);
+    Ok(limit.execute(db).await?.rows_affected() == 1)
+}
+
 /// Who holds this key, and the provider that the key and the name of one leave; none when the key is unknown, expired or
 /// revoked. One statement, for every request begins with it.
 pub async fn holder(db: &mut PgConnection, key: &ApiKey, named: Option<&Ref>) -> sqlx::Result<Option<Holder>> {
@@ -171,6 +204,8 @@ pub async fn holder(db: &mut PgConnection, key: &ApiKey, named: Option<&Ref>) ->
         provider_id: Option<i32>,
         key: Option<String>,
         time_zone: Option<String>,
+        #[sqlx(flatten)]
+        rate: KeyRate,
     }
     let row: Option<Row> = sqlx::query_as(include_str!("../sql/keys/find.sql"))
         .bind(&key.lookup)
@@ -181,7 +216,7 @@ pub async fn holder(db: &mut PgConnection, key: &ApiKey, named: Option<&Ref>) ->
     Ok(row.filter(|row| row.secret_hash.ct_eq(&key.secret_hash()).into()).map(|row| {
         let provider = row.provider_id.zip(row.key).zip(row.time_zone);
         let provider = provider.map(|((provider_id, key), time_zone)| Provider { provider_id, key, time_zone });
-        Holder { key_id: row.key_id, scope: row.scope, provider_id: row.own_provider_id, provider }
+        Holder { key_id: row.key_id, scope: row.scope, provider_id: row.own_provider_id, provider, rate: row.rate }
     }))
 }
 

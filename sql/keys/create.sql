@@ -1,3 +1,3 @@
 -- keys.create
-INSERT INTO api_key (uuid, provider_id, scope, name, lookup, secret_hash, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO api_key (uuid, provider_id, scope, name, lookup, secret_hash, expires_at, rate, burst)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)

@@ -1,6 +1,6 @@
 -- keys.find: a good key, and the provider in which it acts: its own, which must also be the one that is named ($2 key,
 -- $3 id), if one is; for a key of no provider the one that is named
-SELECT k.key_id, k.scope, k.provider_id AS own_provider_id, k.secret_hash,
+SELECT k.key_id, k.scope, k.provider_id AS own_provider_id, k.rate, k.burst, k.secret_hash,
        p.provider_id, p.key::text AS key, p.time_zone::text AS time_zone
 FROM api_key k
 LEFT JOIN provider p

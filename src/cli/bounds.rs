@@ -31,6 +31,13 @@ pub struct Bounds {
     #[arg(long, env = "METERBASE_MAX_QUEUE", value_name = "READINGS", default_value = "300000",
         value_parser = clap::value_parser!(u32).range(1..))]
     max_queue: u32,
+    /// Most readings a second from each API key that has no rate of its own (`keys create --rate`), answered 429 beyond; 0
+    /// for any number. Each server counts for itself
+    #[arg(long, env = "METERBASE_KEY_RATE", value_name = "READINGS", default_value = "0")]
+    key_rate: u32,
+    /// Most readings at once from such a key, answered 413 beyond; 0 for as many as it may send in ten seconds
+    #[arg(long, env = "METERBASE_KEY_BURST", value_name = "READINGS", default_value = "0")]
+    key_burst: u32,
     /// Most readings of one provider in quarantine, where those of unknown devices and metrics are kept; further ones are
     /// rejected
     #[arg(long, env = "METERBASE_QUARANTINE_READINGS", value_name = "READINGS", default_value = "1000000",
@@ -61,6 +68,8 @@ impl Bounds {
             inflight_bytes: self.max_inflight_bytes,
             provider_queue_readings: self.max_provider_queue as usize,
             queue_readings: self.max_queue as usize,
+            key_rate: self.key_rate,
+            key_burst: self.key_burst,
             quarantine_readings: self.quarantine_readings as usize,
             quarantine_age: self.quarantine_age,
             head_timeout: self.head_timeout,

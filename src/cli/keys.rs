@@ -10,10 +10,10 @@ use crate::cli::{DatabaseArgs, Failure, print, print_json, say};
 use crate::core::entity::Ref;
 use crate::database::{self, Database};
 use crate::embedded::Role;
-use crate::keys::{self, Scope, StoredKey};
+use crate::keys::{self, KeyRate, Scope, StoredKey};
 use crate::migrate;
 
-/// Create, list and revoke API keys
+/// Create, list, limit and revoke API keys
 ///
 /// Works on the database itself, so it needs no key. Also while a server runs on it.
 #[derive(Debug, Args)]
@@ -21,7 +21,9 @@ use crate::migrate;
 Examples:
   meterbase keys create --scope admin
   meterbase keys create --scope ingest --provider northwind --name gateway-7 --expires 90d
+  meterbase keys create --scope ingest --provider northwind --rate 500 --burst 10000
   meterbase keys list --provider northwind
+  meterbase keys limit 0199d0a4-5b1e-7c42-9a6f-0d3a4c5b6e7f --rate 2000
   meterbase keys revoke 0199d0a4-5b1e-7c42-9a6f-0d3a4c5b6e7f")]
 pub struct KeysArgs {
     #[command(subcommand)]
@@ -32,6 +34,7 @@ pub struct KeysArgs {
 enum KeysCommand {
     Create(CreateArgs),
     List(ListArgs),
+    Limit(LimitArgs),
     Revoke(RevokeArgs),
 }
 
@@ -52,6 +55,31 @@ struct CreateArgs {
     /// When it ends: a time from now such as 90d or 12h, or an instant such as 2027-01-01T00:00:00Z [default: never]
     #[arg(long, env = "METERBASE_KEY_EXPIRES", value_name = "WHEN", value_parser = expiry)]
     expires: Option<Expiry>,
+    #[command(flatten)]
+    rate: RateArgs,
+    #[command(flatten)]
+    database: DatabaseArgs,
+}
+
+#[derive(Debug, Args)]
+struct RateArgs {
+    /// Readings a second that it may send to each server; 0 for any number [default: what the server says of all keys]
+    #[arg(long, env = "METERBASE_KEY_OWN_RATE", value_name = "READINGS", value_parser = clap::value_parser!(i32).range(0..))]
+    rate: Option<i32>,
+    /// Readings that it may send at once [default: those of ten seconds]
+    #[arg(long, env = "METERBASE_KEY_OWN_BURST", value_name = "READINGS", requires = "rate",
+        value_parser = clap::value_parser!(i32).range(1..))]
+    burst: Option<i32>,
+}
+
+/// Give a key another rate; without one it has what the server says of all keys
+#[derive(Debug, Args)]
+struct LimitArgs {
+    /// Id of the key, as `keys list` shows it
+    #[arg(env = "METERBASE_KEY_ID")]
+    id: Uuid,
+    #[command(flatten)]
+    rate: RateArgs,
     #[command(flatten)]
     database: DatabaseArgs,
 }
@@ -96,6 +124,11 @@ impl KeysArgs {
             KeysCommand::List(args) => {
                 args.database.with(Role::Command, async |database| args.run(database).await).await
             }
+            KeysCommand::Limit(args) => {
+                args.database
+                    .with(Role::Command, async |database| limit(database, args.id, args.rate.given()).await)
+                    .await
+            }
             KeysCommand::Revoke(args) => {
                 args.database.with(Role::Command, async |database| revoke(database, args.id).await).await
             }
@@ -129,9 +162,39 @@ impl CreateArgs {
             None => None,
         };
         let expires = self.expires.and_then(|expires| expires.instant(Utc::now()));
-        let key = keys::create(&mut db, self.scope, provider, self.name.as_deref(), expires).await?;
+        let (name, rate) = (self.name.as_deref(), self.rate.given());
+        let key = keys::create_limited(&mut db, self.scope, provider, name, expires, rate).await?;
         print(&key.reveal())
     }
+}
+
+impl RateArgs {
+    fn given(&self) -> KeyRate {
+        KeyRate { rate: self.rate, burst: self.burst }
+    }
+}
+
+async fn limit(database: &Database, id: Uuid, rate: KeyRate) -> Result<(), Failure> {
+    let mut db = current(database).await?;
+    if !keys::limit(&mut db, id, rate).await? {
+        return Err(no_such_key(id));
+    }
+    say(&format!("key {id}: {}", told(rate)));
+    Ok(())
+}
+
+/// A rate in words.
+fn told(KeyRate { rate, burst }: KeyRate) -> String {
+    match (rate, burst) {
+        (None, _) => "the server's rate".to_owned(),
+        (Some(0), _) => "any rate".to_owned(),
+        (Some(rate), None) => format!("{rate}/s"),
+        (Some(rate), Some(burst)) => format!("{rate}/s, {burst} at once"),
+    }
+}
+
+fn no_such_key(id: Uuid) -> Failure {
+    Failure::Failed(format!("there is no key {id}; `meterbase keys list` shows those there are"))
 }
 
 impl ListArgs {
@@ -152,7 +215,7 @@ async fn revoke(database: &Database, id: Uuid) -> Result<(), Failure> {
         say(&format!("key {id} is revoked"));
         Ok(())
     } else {
-        Err(Failure::Failed(format!("there is no key {id}; `meterbase keys list` shows those there are")))
+        Err(no_such_key(id))
     }
 }
 
@@ -188,7 +251,7 @@ fn table(keys: &[StoredKey]) -> String {
     let day = |at: Option<DateTime<Utc>>| at.map_or("-".to_owned(), |at| at.format("%Y-%m-%d %H:%M").to_string());
     let mut table = comfy_table::Table::new();
     table.load_preset(comfy_table::presets::NOTHING);
-    table.set_header(["ID", "SCOPE", "PROVIDER", "NAME", "CREATED (UTC)", "EXPIRES", "REVOKED"]);
+    table.set_header(["ID", "SCOPE", "PROVIDER", "NAME", "CREATED (UTC)", "EXPIRES", "REVOKED", "RATE"]);
     for key in keys {
         table.add_row([
             key.id.to_string(),
@@ -198,6 +261,7 @@ fn table(keys: &[StoredKey]) -> String {
             day(Some(key.created_at)),
             day(key.expires_at),
             day(key.revoked_at),
+            told(key.rate),
         ]);
     }
     table.trim_fmt()

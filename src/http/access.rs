@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::core::entity::Ref;
 use crate::http::extract;
 use crate::http::problem::{Code, Problem, Result};
-use crate::keys::{self, ApiKey, Holder, Provider, Scope};
+use crate::keys::{self, ApiKey, Holder, KeyRate, Provider, Scope};
 
 /// The provider in which a call acts, and the key that acts.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -21,6 +21,9 @@ pub struct Tenant {
     /// The API key, for the audit.
     #[sqlx(skip)]
     pub key_id: Option<i32>,
+    /// How fast that key may send readings.
+    #[sqlx(skip)]
+    pub rate: KeyRate,
 }
 
 /// A caller who may keep providers and keys: admin.
@@ -115,7 +118,7 @@ async fn tenant(parts: &Parts, app: &App, scopes: &[Scope]) -> Result<Tenant> {
     let holder = authenticate(parts, app, scopes, known).await?;
     match (holder.provider, named?) {
         (Some(Provider { provider_id, key, time_zone }), _) => {
-            Ok(Tenant { provider_id, key, time_zone, key_id: Some(holder.key_id) })
+            Ok(Tenant { provider_id, key, time_zone, key_id: Some(holder.key_id), rate: holder.rate })
         }
         (None, Some(named)) => Err(Problem::no_such("provider", named, Some("provider"))),
         (None, None) => Err(Problem::parameter("provider", "an admin key must name the provider: ?provider=<key>")),

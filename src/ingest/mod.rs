@@ -1,6 +1,7 @@
 //! Readings in: decode, resolve, store; a verdict for each reading.
 //!
 //! - [`body`]: a request's body becomes readings ([`crate::core::reading`] says how)
+//! - [`pace`]: how fast a key may send
 //! - [`decode`]: gzip and zstd undone, within limits
 //! - [`queue`], [`writer`]: requests wait for each other shortly, in turn with other providers', and are stored together
 //! - [`flush`]: one transaction for many requests; a verdict for each reading
@@ -27,6 +28,7 @@ pub mod decode;
 mod directory;
 mod flush;
 mod known;
+mod pace;
 mod post;
 pub mod quarantine;
 mod queue;

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -10,8 +11,9 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::http::access::Sender;
 use crate::http::extract::Query;
-use crate::http::problem::Result;
+use crate::http::problem::{ProblemBody, Result};
 use crate::ingest::body::SentReadings;
+use crate::ingest::pace::Pace;
 use crate::ingest::verdict::Receipt;
 
 pub fn routes() -> OpenApiRouter<App> {
@@ -89,20 +91,37 @@ enum DecimalInput {
 /// `unknown_device`, `unknown_metric`, `device_unassigned`; `GET /v1/quarantine` says what becomes of those. Of `conflict`:
 /// `value_differs`, `id_differs`. A register's reading that does not follow from those before it is `stored` and adds
 /// nothing until somebody decides about it (`GET /v1/reviews`); `receipts=all` gives it the code `under_review`.
+///
+/// A key may have a rate of its own, or the server one for all keys: so many readings a second, and at most so many at once.
+/// Answers to such a key say how it stands, as draft-ietf-httpapi-ratelimit-headers has it, counted in readings:
+/// `RateLimit-Policy: "default";q=<at once>;w=<seconds until that is free again>` and
+/// `RateLimit: "default";r=<may be sent now>;t=<seconds until all is free>`. What is too fast is 429 with `Retry-After`, a body
+/// of more than may be sent at once 413; nothing of it is stored. Each server counts for itself.
 #[utoipa::path(post, path = "/v1/readings", tag = "Readings", params(PostParameters),
     request_body(description = "Readings", content(
         (SentBody = "application/json"),
         (String = "application/x-ndjson", example = "{\"device\":\"meter-17\",\"metric\":\"energy\",\"at\":\"2026-11-01T00:15:00Z\",\"value\":1.5}\n"),
         (String = "text/csv", example = "device,metric,at,value\nmeter-17,energy,2026-11-01T00:15:00Z,1.5\n"))),
-    responses((status = 200, description = "The body could be read; a verdict for each reading", body = Receipt)))]
+    responses(
+        (status = 200, description = "The body could be read; a verdict for each reading", body = Receipt, headers(
+            ("RateLimit-Policy" = String, description = "What the key may send, where it has a limit: `\"default\";q=1000;w=10`"),
+            ("RateLimit" = String, description = "What it may send just now: `\"default\";r=250;t=8`"))),
+        (status = 413, description = "`payload_too_large`: too many bytes or readings, for any body or for this key",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 429, description = "`too_many_readings`: the key sends faster than it may, or the provider has too much waiting; try again after `Retry-After`",
+            body = ProblemBody, content_type = "application/problem+json")))]
 async fn post(
     State(app): State<App>,
     Sender(tenant): Sender,
     Query(query): Query<PostParameters>,
     SentReadings { items, held }: SentReadings,
-) -> Result<Json<Receipt>> {
+) -> Result<Response> {
+    let pace = match Pace::of(&app, &tenant, items.len()) {
+        Ok(pace) => pace,
+        Err(answer) => return Ok(*answer),
+    };
     let stored = app.ingest.store(tenant.provider_id, tenant.key_id, items, held.clone()).await?;
     let receipt = Receipt::new(&stored.items, stored.verdicts, query.receipts.is_some());
     receipt.count();
-    Ok(Json(receipt))
+    Ok(pace.tell(Json(receipt)))
 }

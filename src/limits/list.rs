@@ -52,6 +52,10 @@ limits! {
         "Readings of one provider that wait to be stored, and one body more; 429 beyond";
     QueueReadings = "queue_readings", "readings", Some("--max-queue"), None,
         "Readings of all providers that wait to be stored, and one body more; 503 beyond";
+    KeyRate = "key_rate", "readings a second", Some("--key-rate"), None,
+        "Readings of one API key, in each server; another rate can be given to a key; 429 beyond";
+    KeyBurst = "key_burst", "readings", Some("--key-burst"), None,
+        "Readings of one API key at once where it has a rate; 413 for a body beyond";
     QuarantineReadings = "quarantine_readings", "readings", Some("--quarantine-readings"), None,
         "Readings of one provider in quarantine, and a flush more for each connection; the reading is rejected beyond";
     QuarantineAge = "quarantine_age", "seconds", Some("--quarantine-age"), None,
@@ -102,6 +106,8 @@ mod tests {
         let value = Guards::new(Limits::default()).value(limit);
         match (limit, limit.unit()) {
             (Limit::Decoders, _) => "one a processor".to_owned(),
+            (Limit::KeyRate, _) => "any number".to_owned(),
+            (Limit::KeyBurst, _) => "10 seconds of the rate".to_owned(),
             (_, "bytes") if value.is_multiple_of(1024 * 1024) => format!("{} MiB", value / 1024 / 1024),
             (_, "bytes") => format!("{} KiB", value / 1024),
             (_, "seconds") if value.is_multiple_of(86_400) => format!("{} days", value / 86_400),

@@ -6,6 +6,7 @@
 
 mod budget;
 mod list;
+pub mod rate;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use tokio::sync::Semaphore;
 
 pub use budget::{Budget, Share};
 pub use list::Limit;
+use rate::Rates;
 
 /// The limits that an operator may set.
 #[derive(Debug, Clone)]
@@ -28,6 +30,10 @@ pub struct Limits {
     pub provider_queue_readings: usize,
     /// Most readings of all providers that wait to be stored.
     pub queue_readings: usize,
+    /// Readings a second that a key may send that has no rate of its own; 0 for any number.
+    pub key_rate: u32,
+    /// Readings that such a key may send at once; 0 for those of ten seconds.
+    pub key_burst: u32,
     /// Most readings of one provider in quarantine.
     pub quarantine_readings: usize,
     /// How long a reading may be in quarantine.
@@ -50,6 +56,8 @@ impl Default for Limits {
             inflight_bytes: 256 * 1024 * 1024,
             provider_queue_readings: 100_000,
             queue_readings: 300_000,
+            key_rate: 0,
+            key_burst: 0,
             quarantine_readings: 1_000_000,
             quarantine_age: Duration::from_secs(90 * 86_400),
             head_timeout: Duration::from_secs(60),
@@ -71,6 +79,8 @@ pub struct Guards {
     pub connections: Arc<Budget>,
     pub requests: Arc<Budget>,
     pub memory: Arc<Budget>,
+    /// What keys may still send.
+    pub rates: Rates,
     /// Large bodies are decoded on as many threads as there are processors; more would only take turns.
     pub decoders: Arc<Semaphore>,
     /// Connections over the limit that are told so at once; others are closed without a word.
@@ -86,6 +96,7 @@ impl Guards {
             connections: Budget::new(Limit::Connections, limits.connections),
             requests: Budget::new(Limit::Requests, limits.requests),
             memory: Budget::new(Limit::InflightBytes, limits.inflight_bytes),
+            rates: Rates::default(),
             decoders: Arc::new(Semaphore::new(decoder_count)),
             goodbyes: Arc::new(Semaphore::new(GOODBYES)),
             decoder_count,
@@ -102,6 +113,8 @@ impl Guards {
             Limit::InflightBytes => limits.inflight_bytes as u64,
             Limit::ProviderQueueReadings => limits.provider_queue_readings as u64,
             Limit::QueueReadings => limits.queue_readings as u64,
+            Limit::KeyRate => limits.key_rate.into(),
+            Limit::KeyBurst => limits.key_burst.into(),
             Limit::QuarantineReadings => limits.quarantine_readings as u64,
             Limit::QuarantineAge => limits.quarantine_age.as_secs(),
             Limit::Decoders => self.decoder_count as u64,

@@ -132,11 +132,12 @@ pub async fn accounts_of_any_traffic_add_up(app: TestApp) {
         senders.push(Sender::new(month));
         keys.push(app.key("north", Scope::Ingest).await);
     }
-    let ids: Vec<uuid::Uuid> =
-        sqlx::query_scalar("SELECT uuid FROM (SELECT * FROM api_key ORDER BY key_id DESC LIMIT 3) AS k ORDER BY key_id")
-            .fetch_all(&mut db)
-            .await
-            .unwrap();
+    let ids: Vec<uuid::Uuid> = sqlx::query_scalar(
+        "SELECT uuid FROM (SELECT * FROM api_key ORDER BY key_id DESC LIMIT 3) AS k ORDER BY key_id",
+    )
+    .fetch_all(&mut db)
+    .await
+    .unwrap();
     let send = async |sender: &mut Sender, key: &str| {
         for _ in 0..25 {
             let before = sender.told;
@@ -211,7 +212,8 @@ pub async fn accounts_are_listed_by_day_and_key(app: TestApp) {
     assert_eq!(days(&format!("key={id}")).await.len(), 3);
     assert!(days(&format!("key={}", uuid::Uuid::now_v7())).await.is_empty());
 
-    for wrong in ["from=soon", "from=2026-03-02&to=2026-03-01", "key=gateway", "cursor=zz", "from=2026-03-01T00:00:00Z"] {
+    for wrong in ["from=soon", "from=2026-03-02&to=2026-03-01", "key=gateway", "cursor=zz", "from=2026-03-01T00:00:00Z"]
+    {
         app.get(&provider, &format!("/v1/accounting?{wrong}")).await.expect_status(400);
     }
     let nothing = app.get(&south, "/v1/accounting").await.expect_status(200).json();

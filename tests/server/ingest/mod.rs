@@ -2,6 +2,7 @@
 
 mod accounting;
 pub mod quarantine;
+mod rates;
 mod replays;
 
 use crate::harness::{Test, topic};
@@ -18,6 +19,11 @@ pub fn topics() -> Vec<Vec<Test>> {
             what_is_unknown_is_listed_as_it_came_with_its_reason,
             what_still_cannot_be_stored_stays_with_its_new_reason,
             what_was_in_quarantine_long_enough_goes_and_is_counted,
+        }),
+        topic!(rates::{
+            a_key_that_sends_too_fast_is_told_when_to_go_on,
+            keys_have_the_server_s_rate_unless_they_have_their_own,
+            more_readings_than_a_burst_are_to_be_sent_in_parts,
         }),
         topic!(replays::{
             a_replay_that_is_broken_off_anywhere_neither_loses_nor_doubles_a_reading,

@@ -22,6 +22,10 @@ use super::definition::{FIGURES, ROLLUPS, Rollup};
 /// Most (channel, hour)s that one batch recomputes: some seconds of work.
 const BATCH: i64 = 50_000;
 
+/// What changed is looked up in its source before anything else is joined: nothing is known of how many rows a step has.
+/// What is made of it is sorted, or grouped, in memory.
+const SETTINGS: &str = "SET LOCAL join_collapse_limit = 1; SET LOCAL work_mem = '64MB'";
+
 /// What recomputes each rollup, in the order of [`ROLLUPS`].
 static RECOMPUTE: LazyLock<Vec<String>> = LazyLock::new(|| ROLLUPS.iter().map(recompute).collect());
 
@@ -33,8 +37,7 @@ static APPEND: LazyLock<String> = LazyLock::new(|| append(&ROLLUPS[0]));
 pub async fn batch(db: &mut PgConnection, newest: bool) -> sqlx::Result<Option<u64>> {
     make_temporary_tables(db).await?;
     let mut transaction = db.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
-    // What changed is joined to its source before anything else is: nothing is known of how many rows a step has.
-    sqlx::query("SET LOCAL join_collapse_limit = 1").execute(&mut *transaction).await?;
+    sqlx::raw_sql(SETTINGS).execute(&mut *transaction).await?;
     let month: Option<DateTime<Utc>> = sqlx::query_scalar(include_str!("../../sql/rollups/next_month.sql"))
         .bind(newest)
         .fetch_one(&mut *transaction)
@@ -123,25 +126,33 @@ pub(super) async fn make_temporary_tables(db: &mut PgConnection) -> sqlx::Result
 
 /// The statement that makes a rollup right where it was touched, and notes what lies above.
 fn recompute(rollup: &Rollup) -> String {
-    let time = if rollup.source == "reading" { "ts" } else { "bucket" };
-    let bounds = format!("s.{time} >= $1 AND s.{time} < $2 AND t.bucket >= $1 AND t.bucket < $2");
-    let select = rollup.select(&rollup.touched_scope(), &bounds);
-    filled(include_str!("../../sql/rollups/recompute.sql"), rollup, &select)
+    let touched = format!("(SELECT * FROM touched_{} WHERE bucket >= $1 AND bucket < $2)", rollup.name);
+    filled(include_str!("../../sql/rollups/recompute.sql"), rollup, &select_touched(rollup, &touched, "t.bucket"))
 }
 
 /// The statement that adds to a rollup of readings where all that changed is behind what it holds.
 fn append(rollup: &Rollup) -> String {
-    let width = rollup.period.width();
-    let readings = format!(
-        "behind AS t\nCROSS JOIN LATERAL (
-    SELECT r.* FROM {source} AS r
-    WHERE r.ts >= $1 AND r.ts < $2 AND r.ts >= t.since AND r.ts < t.bucket + interval '{width}'{same}
+    filled(include_str!("../../sql/rollups/append.sql"), rollup, &select_touched(rollup, "behind", "t.since"))
+}
+
+/// What a rollup should be, of those rows of its source, in [$1, $2), that lie in the buckets `touched`, from an instant of
+/// each on. Each bucket is looked up by itself (LATERAL and OFFSET, which no plan gets around): a source has many times as
+/// many rows as change at a time, and the more, the longer its chunk has been filling.
+fn select_touched(rollup: &Rollup, touched: &str, from: &str) -> String {
+    let time = if rollup.source == "reading" { "ts" } else { "bucket" };
+    let condition = if rollup.condition.is_empty() { String::new() } else { format!(" AND {}", rollup.condition) };
+    let source = format!(
+        "{touched} AS t
+CROSS JOIN LATERAL (
+    SELECT s.* FROM {source} AS s
+    WHERE s.{time} >= $1 AND s.{time} < $2 AND s.{time} >= {from}
+      AND s.{time} < t.bucket + interval '{width}'{same}{condition}
     OFFSET 0)",
         source = rollup.source,
-        same = rollup.same_touched("r")
+        width = rollup.period.width(),
+        same = rollup.same_touched("s"),
     );
-    let select = rollup.select_from(&readings, "", "");
-    filled(include_str!("../../sql/rollups/append.sql"), rollup, &select)
+    rollup.select_from(&source, "", "")
 }
 
 /// A statement that changes a rollup by what `select` says it should be.

@@ -48,7 +48,7 @@ pub struct Rollup {
     /// Tables joined to the source; what is read of them never changes, so a rollup depends on its source alone.
     join: &'static str,
     /// Which rows of the source count; empty for all.
-    condition: &'static str,
+    pub condition: &'static str,
     /// Indexes beside that of [`Self::index_columns`].
     pub indexes: Vec<Index>,
 }

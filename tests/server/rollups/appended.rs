@@ -161,7 +161,7 @@ pub async fn copied_and_inserted_readings_of_a_transaction_are_all_followed(app:
          SELECT timestamptz '2026-03-10T10:00:00Z' + interval '20 minutes', 5, 5, channel_id, 1, '2026-03-10'
          FROM channel WHERE channel_id <= 10;
          SELECT readings_copied('{chunk}', ARRAY[h], ARRAY[h + interval '20 minutes'], '{{10}}', '{{1,2,3,4,5,6,7,8,9,10}}')
-         FROM timestamptz '2026-03-10T10:00:00Z' AS h;
+         FROM (SELECT timestamptz '2026-03-10T10:00:00Z' AS h) AS one;
          INSERT INTO reading (ts, value, increment, channel_id, customer_id, billing_day)
          SELECT timestamptz '2026-03-10T10:00:00Z' + interval '10 minutes', 6, 6, channel_id, 1, '2026-03-10'
          FROM channel WHERE channel_id > 5;

@@ -70,12 +70,16 @@ pub async fn convert(db: &mut PgConnection, to_columnstore: bool) -> Result<(), 
     if to_columnstore {
         columnstore::apply(db, Some(columnstore::DEFAULT_AFTER)).await?;
     }
+    let chunks: Vec<String> = sqlx::query_scalar(include_str!("../../../sql/bench/chunks.sql"))
+        .bind(!to_columnstore)
+        .fetch_all(&mut *db)
+        .await?;
     let function = if to_columnstore { "compress_chunk" } else { "decompress_chunk" };
-    let progress = Progress::new(function, ROLLUPS.len() as u64, Unit::Number);
-    for (at, rollup) in (0..).zip(ROLLUPS.iter()) {
+    let progress = Progress::new("converting, chunks", chunks.len() as u64, Unit::Number);
+    for (at, chunk) in (0..).zip(&chunks) {
         progress.at(at);
-        let sql = format!("SELECT {function}(c, true) FROM show_chunks('{}') AS c", rollup.name);
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *db).await?;
+        let sql = format!("SELECT {function}($1::regclass)");
+        sqlx::query(AssertSqlSafe(sql)).bind(chunk).execute(&mut *db).await?;
     }
     sqlx::raw_sql("VACUUM (ANALYZE)").execute(db).await?;
     Ok(())

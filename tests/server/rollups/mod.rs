@@ -37,6 +37,7 @@ pub fn topics() -> Vec<Vec<Test>> {
         }),
         topic!(rollups_plans::{
             a_question_reads_only_the_chunks_of_its_range_and_the_rows_of_its_scope,
+            one_device_s_owners_are_looked_up,
             raw_readings_and_the_ones_beside_a_reading_are_looked_up_in_their_chunks,
         }),
         topic!(rollups_columnstore::{

@@ -162,13 +162,40 @@ pub async fn raw_readings_and_the_ones_beside_a_reading_are_looked_up_in_their_c
     }
 }
 
+/// The Community edition's skip scan seems cheap to it, and would go through the assignments of all devices.
+pub async fn one_device_s_owners_are_looked_up(app: TestApp) {
+    let mut db = fleet(&app).await;
+    run(&mut db, MORE_DEVICES).await;
+    const ASSIGNED: &str = "
+        INSERT INTO assignment (provider_id, device_id, customer_id, during)
+        SELECT d.provider_id, d.device_id, (SELECT min(customer_id) FROM customer AS c WHERE c.provider_id = d.provider_id), '[,)'
+        FROM device AS d WHERE d.key::text LIKE 'further-%'";
+    run(&mut db, ASSIGNED).await;
+    sqlx::raw_sql("VACUUM ANALYZE").execute(&mut db).await.expect("statistics");
+    const ONE: &str = "
+        PREPARE asked (integer, text, uuid) AS {};
+        EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) EXECUTE asked (1, 'further-1-7', NULL)";
+    let sql = ONE.replace("{}", include_str!("../../../sql/usage/device.sql"));
+    let row = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_one(&mut db).await.expect("a plan");
+    let plan: Value = serde_json::from_str(&sqlx::Row::get_unchecked::<String, _>(&row, 0)).expect("JSON");
+    let assignments = scans_of(&plan, |name| name == "assignment");
+    assert!(!assignments.is_empty(), "{plan:#}");
+    for scan in assignments {
+        assert!(scan.rows <= 1, "{plan:#}");
+    }
+}
+
 /// The scans of chunks in a plan, those aside that were planned and not done.
 fn scans(plan: &Value) -> Vec<Scan> {
+    scans_of(plan, |name| name.starts_with("_hyper_"))
+}
+
+fn scans_of(plan: &Value, is_meant: impl Fn(&str) -> bool) -> Vec<Scan> {
     let mut found = Vec::new();
     let mut nodes = vec![&plan[0]["Plan"]];
     while let Some(node) = nodes.pop() {
         nodes.extend(node["Plans"].as_array().into_iter().flatten());
-        let Some(chunk) = node["Relation Name"].as_str().filter(|name| name.starts_with("_hyper_")) else { continue };
+        let Some(chunk) = node["Relation Name"].as_str().filter(|name| is_meant(name)) else { continue };
         let number = |name: &str| node[name].as_f64().unwrap_or(0.0);
         if number("Actual Loops") == 0.0 {
             continue;

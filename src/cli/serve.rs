@@ -126,6 +126,9 @@ pub struct Pools {
     /// How long readings wait for others to be stored with
     #[arg(long, env = "METERBASE_FLUSH_AFTER", value_name = "TIME", default_value = "2ms", value_parser = some_time)]
     flush_after: Duration,
+    /// How long they wait for that while others are being stored, at most until those are
+    #[arg(long, env = "METERBASE_FLUSH_BEHIND", value_name = "TIME", default_value = "30ms", value_parser = some_time)]
+    flush_behind: Duration,
     /// After how long the database ends a query
     #[arg(long, env = "METERBASE_QUERY_TIMEOUT", value_name = "TIME", default_value = "60s", value_parser = some_time)]
     query_timeout: Duration,
@@ -180,7 +183,7 @@ impl ServeArgs {
             ingest_connections: self.pools.ingest_connections,
             ingest: ingest::Settings {
                 flush_readings: self.pools.flush_readings as usize,
-                linger: self.pools.flush_after,
+                linger: ingest::Linger { idle: self.pools.flush_after, busy: self.pools.flush_behind },
             },
             query_timeout: self.pools.query_timeout,
             ingest_timeout: self.pools.ingest_timeout,

@@ -41,6 +41,7 @@ mod store;
 mod verdict;
 mod writer;
 
+pub use queue::Linger;
 pub use writer::{Ingest, Settings, Writers};
 
 use utoipa_axum::router::OpenApiRouter;

@@ -15,7 +15,7 @@ use crate::http::problem::{Code, Problem, Result};
 use crate::ingest::directory::Directory;
 use crate::ingest::flush::{self, Held};
 use crate::ingest::quarantine::Replayer;
-use crate::ingest::queue::{Batch, Bounds, Full, Lane, Pause, Queue, Stored};
+use crate::ingest::queue::{Batch, Bounds, Full, Lane, Linger, Pause, Queue, Stored};
 use crate::ingest::verdict::Verdict;
 use crate::limits::{Limit, Limits};
 
@@ -25,12 +25,13 @@ pub struct Settings {
     /// Readings of one transaction, about: a larger request is not split.
     pub flush_readings: usize,
     /// How long a request waits for others to come along.
-    pub linger: Duration,
+    pub linger: Linger,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { flush_readings: 20_000, linger: Duration::from_millis(2) }
+        let linger = Linger { idle: Duration::from_millis(2), busy: Duration::from_millis(30) };
+        Self { flush_readings: 20_000, linger }
     }
 }
 
@@ -147,7 +148,9 @@ impl Writer {
         let mut patients = JoinSet::new();
         while let Some(batches) = self.queue.take(self.lane, self.settings.flush_readings, self.settings.linger).await {
             metrics::gauge!("meterbase_ingest_queue_readings").set(self.queue.readings() as f64);
-            for (provider_id, batches) in self.store(batches).await {
+            let left_out = self.store(batches).await;
+            self.queue.stored(self.lane);
+            for (provider_id, batches) in left_out {
                 let pause = self.queue.pause(provider_id);
                 let (pool, directory) = (self.patient.clone(), self.directory.clone());
                 patients.spawn(patiently(pool, directory, self.quarantine, batches, pause));

@@ -61,6 +61,15 @@ pub enum Lane {
     Express,
 }
 
+/// How long a batch waits for others to come along, so that they are stored in one transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Linger {
+    /// While nothing is being stored.
+    pub idle: Duration,
+    /// While others are: two transactions beside each other take more of the database than one of both.
+    pub busy: Duration,
+}
+
 /// Readings that a provider may have stored when its turn comes; a larger batch waits several turns.
 const QUANTUM: usize = 5_000;
 
@@ -94,6 +103,9 @@ struct Waiting {
     /// Providers whose batches are left where they are, and how often that was asked for.
     paused: HashMap<i32, usize>,
     readings: usize,
+    /// How many store what they took of any size, and how many only small batches.
+    storing: usize,
+    storing_small: usize,
     closed: bool,
 }
 
@@ -160,9 +172,9 @@ impl Queue {
     }
 
     /// Waits for batches and takes about `most` readings of them, of the providers in turn; at least one batch. Unless
-    /// that many wait, it lets the oldest wait for `linger`, for others to come along. None when the queue is closed and
-    /// empty.
-    pub async fn take(&self, lane: Lane, most: usize, linger: Duration) -> Option<Vec<Batch>> {
+    /// that many wait, it lets the oldest wait for others to come along: as long as [`Linger`] says. Who took is storing
+    /// until [`Queue::stored`]. None when the queue is closed and empty.
+    pub async fn take(&self, lane: Lane, most: usize, linger: Linger) -> Option<Vec<Batch>> {
         loop {
             // Listening before looking: what comes in between is not missed.
             let changed = self.changed.notified();
@@ -174,8 +186,9 @@ impl Queue {
                     None if waiting.closed && waiting.is_empty(lane) => return None,
                     None => None,
                     Some((oldest, readings)) => {
-                        let pause = linger.saturating_sub(oldest.elapsed());
+                        let pause = waiting.linger(lane, linger).saturating_sub(oldest.elapsed());
                         if readings >= most || pause.is_zero() || waiting.closed {
+                            *waiting.storing(lane) += 1;
                             return Some(waiting.take(lane, most));
                         }
                         Some(pause)
@@ -191,12 +204,31 @@ impl Queue {
         }
     }
 
+    /// What was taken in this lane is stored, or refused.
+    pub fn stored(&self, lane: Lane) {
+        *self.lock().storing(lane) -= 1;
+        self.changed.notify_waiters();
+    }
+
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Waiting {
+    fn storing(&mut self, lane: Lane) -> &mut usize {
+        match lane {
+            Lane::All => &mut self.storing,
+            Lane::Express => &mut self.storing_small,
+        }
+    }
+
+    /// Small batches do not wait for large ones to be stored.
+    fn linger(&self, lane: Lane, linger: Linger) -> Duration {
+        let busy = self.storing_small + if lane == Lane::All { self.storing } else { 0 };
+        if busy > 0 { linger.busy.max(linger.idle) } else { linger.idle }
+    }
+
     fn push(&mut self, batch: Batch) {
         let (id, readings) = (batch.provider_id, batch.items.len());
         let provider = self.providers.entry(id).or_default();

@@ -1,5 +1,6 @@
 use super::*;
 
+const AT_ONCE: Linger = Linger { idle: Duration::ZERO, busy: Duration::ZERO };
 const BOUNDS: Bounds = Bounds { provider: 100_000, total: 150_000 };
 
 fn batch(provider_id: i32, readings: usize) -> Batch {
@@ -20,7 +21,7 @@ fn queue(batches: &[(i32, usize)]) -> Queue {
 }
 
 async fn taken(queue: &Queue, lane: Lane, most: usize) -> Vec<(i32, usize)> {
-    let taken = queue.take(lane, most, Duration::ZERO).await.expect("batches");
+    let taken = queue.take(lane, most, AT_ONCE).await.expect("batches");
     taken.into_iter().map(|batch| (batch.provider_id, batch.items.len())).collect()
 }
 
@@ -73,7 +74,7 @@ async fn a_batch_waits_for_others_to_come_along() {
         tokio::task::yield_now().await;
         assert!(queue.push(batch(1, 2)).is_ok());
     };
-    let (taken, ()) = tokio::join!(queue.take(Lane::All, 3, Duration::from_secs(60)), late);
+    let (taken, ()) = tokio::join!(queue.take(Lane::All, 3, Linger { idle: Duration::from_secs(60), ..AT_ONCE }), late);
     let taken: Vec<_> = taken.expect("batches").iter().map(|batch| batch.items.len()).collect();
     assert_eq!(taken, [1, 2]);
 }
@@ -88,7 +89,7 @@ async fn who_is_paused_lets_the_others_by_and_is_not_forgotten() {
     drop(one);
     let (last, ()) = tokio::join!(taken(&queue, Lane::All, 10), async { drop(other) });
     assert_eq!(last, [(1, 1), (1, 3)]);
-    assert!(queue.take(Lane::All, 1, Duration::ZERO).await.is_none());
+    assert!(queue.take(Lane::All, 1, AT_ONCE).await.is_none());
 }
 
 #[tokio::test]
@@ -96,6 +97,32 @@ async fn a_closed_queue_is_emptied_and_then_ends() {
     let queue = queue(&[(1, 5)]);
     queue.close();
     assert_eq!(taken(&queue, Lane::All, 1).await, [(1, 5)]);
-    assert!(queue.take(Lane::All, 1, Duration::ZERO).await.is_none());
-    assert!(queue.take(Lane::Express, 1, Duration::ZERO).await.is_none());
+    assert!(queue.take(Lane::All, 1, AT_ONCE).await.is_none());
+    assert!(queue.take(Lane::Express, 1, AT_ONCE).await.is_none());
+}
+
+#[tokio::test]
+async fn readings_wait_while_others_are_stored_and_go_when_that_is_done() {
+    const LONG: Linger = Linger { idle: Duration::ZERO, busy: Duration::from_secs(3600) };
+    let queue = queue(&[(1, 1_000)]);
+    assert!(queue.take(Lane::All, 10_000, LONG).await.is_some());
+    assert!(queue.push(batch(1, 2_000)).is_ok());
+    assert!(queue.push(batch(1, 3)).is_ok());
+    {
+        let second = queue.take(Lane::All, 10_000, LONG);
+        tokio::pin!(second);
+        assert!(futures::poll!(second.as_mut()).is_pending());
+        // Small ones do not wait for large ones.
+        assert_eq!(queue.take(Lane::Express, 10_000, LONG).await.expect("batches").len(), 1);
+        assert!(queue.push(batch(2, 4_000)).is_ok());
+        assert!(futures::poll!(second.as_mut()).is_pending());
+        queue.stored(Lane::All);
+        assert!(futures::poll!(second.as_mut()).is_pending(), "the express lane stores");
+        queue.stored(Lane::Express);
+        let readings: Vec<_> = second.await.expect("batches").iter().map(|batch| batch.items.len()).collect();
+        assert_eq!(readings, [2_000, 4_000]);
+    }
+    // So much that a flush is full does not wait.
+    assert!(queue.push(batch(1, 10_000)).is_ok());
+    assert_eq!(queue.take(Lane::All, 10_000, LONG).await.expect("batches").len(), 1);
 }

@@ -1,9 +1,12 @@
--- usage.customers_around: one customer ($2 key, $3 id) with all below it, or some alone ($4), and those above them, from
--- the top down; else as usage.customers
+-- usage.customers_around: one customer ($2 key, $3 id) with all below it, or some alone ($4; with $5 also those that have
+-- a billing calendar of their own, and those at the top), and those above them, from the top down; else as usage.customers
 WITH RECURSIVE named AS (
     SELECT customer_id, parent_id
     FROM customer
-    WHERE provider_id = $1 AND (key::text = $2 OR uuid = $3 OR customer_id = ANY ($4::integer[]))),
+    WHERE provider_id = $1
+      AND (key::text = $2 OR uuid = $3 OR customer_id = ANY ($4::integer[])
+           OR $5 AND (parent_id IS NULL OR time_zone IS NOT NULL
+                      OR customer_id IN (SELECT z.customer_id FROM customer_time_zone AS z)))),
 above (customer_id, parent_id, distance) AS (
     SELECT customer_id, parent_id, 0 FROM named
     UNION ALL

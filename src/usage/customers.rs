@@ -52,6 +52,8 @@ pub enum Part<'a> {
     Below(&'a Ref),
     /// These alone.
     Alone(&'a [i32]),
+    /// Those that all calendars there are come from.
+    Calendars,
 }
 
 impl Customers {
@@ -60,16 +62,17 @@ impl Customers {
             Part::All => (None, None),
             Part::Below(root) => (Some(root), None),
             Part::Alone(ids) => (None, Some(ids)),
+            Part::Calendars => (None, Some([].as_slice())),
         };
-        let sql = match part {
-            Part::All => include_str!("../../sql/usage/customers.sql"),
-            Part::Below(_) | Part::Alone(_) => include_str!("../../sql/usage/customers_around.sql"),
-        };
-        let query = sqlx::query_as(sql).bind(tenant.provider_id);
         let query = match part {
-            Part::All => query,
-            Part::Below(_) | Part::Alone(_) => {
-                query.bind(root.and_then(Ref::key)).bind(root.and_then(Ref::id)).bind(ids)
+            Part::All => sqlx::query_as(include_str!("../../sql/usage/customers.sql")).bind(tenant.provider_id),
+            Part::Below(_) | Part::Alone(_) | Part::Calendars => {
+                sqlx::query_as(include_str!("../../sql/usage/customers_around.sql"))
+                    .bind(tenant.provider_id)
+                    .bind(root.and_then(Ref::key))
+                    .bind(root.and_then(Ref::id))
+                    .bind(ids)
+                    .bind(matches!(part, Part::Calendars))
             }
         };
         let rows: Vec<Row> = query.fetch_all(db).await?;

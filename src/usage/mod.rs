@@ -170,7 +170,8 @@ impl Found {
     async fn find(db: &mut PgConnection, tenant: &Tenant, ask: &Ask) -> Result<Self> {
         let metrics = scope::metrics(db, tenant, &ask.metrics).await?;
         let stats = stats_of(&metrics, ask)?;
-        let (scope, customers) = Scope::find(db, tenant, &ask.scope).await?;
+        let each = ask.by.is_some() || metrics.iter().any(|metric| metric.expected_interval.is_some());
+        let (scope, customers) = Scope::find(db, tenant, &ask.scope, each).await?;
         let range = ask.range(&scope.calendars)?;
         let (series, sources) = scope.split(db, tenant, ask, &range, &customers).await?;
         Ok(Self { metrics, stats, scope, range, series, sources, customers })

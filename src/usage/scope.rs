@@ -128,11 +128,17 @@ pub async fn metrics(db: &mut PgConnection, tenant: &Tenant, names: &[Ref]) -> R
 }
 
 impl Scope {
-    /// The scope, and the customers that it has to do with.
-    pub async fn find(db: &mut PgConnection, tenant: &Tenant, name: &ScopeName) -> Result<(Self, Customers)> {
+    /// The scope, and the customers that it has to do with; of a provider not `each`, but those that decide on calendars.
+    pub async fn find(
+        db: &mut PgConnection,
+        tenant: &Tenant,
+        name: &ScopeName,
+        each: bool,
+    ) -> Result<(Self, Customers)> {
         match name {
             ScopeName::Provider => {
-                let customers = Customers::load(db, tenant, Part::All).await?;
+                let part = if each { Part::All } else { Part::Calendars };
+                let customers = Customers::load(db, tenant, part).await?;
                 let calendars = customers.calendars(customers.ids());
                 let (key, within) = (tenant.key.clone(), Within::Provider(tenant.provider_id));
                 Ok((Self { level: "provider", key, calendars, anchor: Anchor::FIRST, within }, customers))

@@ -13,6 +13,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::database::Edition;
+use crate::http::callers::Callers;
 use crate::http::problem::{Code, Problem, Result};
 use crate::http::{extract, intake};
 use crate::limits::Guards;
@@ -24,6 +25,8 @@ use crate::{ingest, registry, service, usage};
 pub struct App {
     /// For reading and for the registry: many short statements, a long time limit.
     pub query: PgPool,
+    /// Tells who calls.
+    pub callers: Arc<Callers>,
     /// Stores readings, on connections of its own, so that dashboards cannot take them away.
     pub ingest: Arc<ingest::Ingest>,
     /// Edition of the database: where the freshness of rollups is read from.

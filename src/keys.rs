@@ -192,11 +192,13 @@ pub async fn limit(db: &mut PgConnection, id: Uuid, rate: KeyRate) -> sqlx::Resu
     Ok(limit.execute(db).await?.rows_affected() == 1)
 }
 
-/// Who holds this key, and the provider that the key and the name of one leave; none when the key is unknown, expired or
-/// revoked. One statement, for every request begins with it.
-pub async fn holder(db: &mut PgConnection, key: &ApiKey, named: Option<&Ref>) -> sqlx::Result<Option<Holder>> {
+/// Who holds each of these keys, and the provider that the key and the name of one leave; none when the key is unknown,
+/// expired or revoked.
+pub async fn holders(db: &mut PgConnection, asked: &[(&ApiKey, Option<&Ref>)]) -> sqlx::Result<Vec<Option<Holder>>> {
     #[derive(sqlx::FromRow)]
     struct Row {
+        /// From 1.
+        position: i64,
         key_id: i32,
         scope: Scope,
         own_provider_id: Option<i32>,
@@ -207,17 +209,23 @@ pub async fn holder(db: &mut PgConnection, key: &ApiKey, named: Option<&Ref>) ->
         #[sqlx(flatten)]
         rate: KeyRate,
     }
-    let row: Option<Row> = sqlx::query_as(include_str!("../sql/keys/find.sql"))
-        .bind(&key.lookup)
-        .bind(named.and_then(Ref::key))
-        .bind(named.and_then(Ref::id))
-        .fetch_optional(db)
+    let rows: Vec<Row> = sqlx::query_as(include_str!("../sql/keys/find.sql"))
+        .bind(asked.iter().map(|(key, _)| key.lookup.as_str()).collect::<Vec<_>>())
+        .bind(asked.iter().map(|(_, named)| named.and_then(Ref::key)).collect::<Vec<_>>())
+        .bind(asked.iter().map(|(_, named)| named.and_then(Ref::id)).collect::<Vec<_>>())
+        .fetch_all(db)
         .await?;
-    Ok(row.filter(|row| row.secret_hash.ct_eq(&key.secret_hash()).into()).map(|row| {
-        let provider = row.provider_id.zip(row.key).zip(row.time_zone);
-        let provider = provider.map(|((provider_id, key), time_zone)| Provider { provider_id, key, time_zone });
-        Holder { key_id: row.key_id, scope: row.scope, provider_id: row.own_provider_id, provider, rate: row.rate }
-    }))
+    let mut holders = vec![None; asked.len()];
+    for row in rows {
+        let at = row.position as usize - 1;
+        if bool::from(row.secret_hash.ct_eq(&asked[at].0.secret_hash())) {
+            let provider = row.provider_id.zip(row.key).zip(row.time_zone);
+            let provider = provider.map(|((provider_id, key), time_zone)| Provider { provider_id, key, time_zone });
+            let Row { key_id, scope, own_provider_id, rate, .. } = row;
+            holders[at] = Some(Holder { key_id, scope, provider_id: own_provider_id, provider, rate });
+        }
+    }
+    Ok(holders)
 }
 
 #[cfg(test)]

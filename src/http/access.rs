@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::core::entity::Ref;
 use crate::http::extract;
 use crate::http::problem::{Code, Problem, Result};
-use crate::keys::{self, ApiKey, Holder, KeyRate, Provider, Scope};
+use crate::keys::{ApiKey, Holder, KeyRate, Provider, Scope};
 
 /// The provider in which a call acts, and the key that acts.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -101,8 +101,8 @@ async fn authenticate(parts: &Parts, app: &App, scopes: &[Scope], named: Option<
     let (_, token) =
         text.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).ok_or_else(|| refused("not a Bearer key"))?;
     let key: ApiKey = token.trim().parse().map_err(|_| refused("unknown, expired or revoked key"))?;
-    let mut db = app.query.acquire().await?;
-    let holder = keys::holder(&mut db, &key, named).await?.ok_or_else(|| refused("unknown, expired or revoked key"))?;
+    let holder = app.callers.holder(key, named.cloned()).await?;
+    let holder = holder.ok_or_else(|| refused("unknown, expired or revoked key"))?;
     if scopes.contains(&holder.scope) {
         Ok(holder)
     } else {

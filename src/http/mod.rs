@@ -2,6 +2,7 @@
 
 pub mod accept;
 pub mod access;
+pub mod callers;
 pub mod extract;
 pub mod intake;
 pub mod page;

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::{self, App};
 use crate::database::{self, Database, Edition, Found, Unusable};
+use crate::http::callers::Callers;
 use crate::ingest::{self, Ingest, Writers};
 use crate::limits::{Guards, Limits};
 use crate::migrate::{self, MigrateError};
@@ -247,9 +248,10 @@ fn application(
     ingest: Arc<Ingest>,
     metrics: metrics_exporter_prometheus::PrometheusHandle,
 ) -> App {
-    let options = &database.options;
+    let query = database::pool(&database.options, "query", config.query_connections, config.query_timeout);
     App {
-        query: database::pool(options, "query", config.query_connections, config.query_timeout),
+        callers: Arc::new(Callers::start(query.clone())),
+        query,
         ingest,
         edition: found.edition,
         late_horizon: config.late_horizon,

@@ -11,6 +11,7 @@ use meterbase::app::{self, App};
 use meterbase::database::{self, Edition};
 use meterbase::embedded::cluster::{Cluster, Running};
 use meterbase::embedded::install;
+use meterbase::http::callers::Callers;
 use meterbase::ingest::Ingest;
 use meterbase::keys::{self, Scope};
 use meterbase::limits::{Guards, Limits};
@@ -160,8 +161,10 @@ impl TestApp {
             Ingest::start(pool.clone(), pool, meterbase::ingest::Settings::default(), &Limits::default());
         tokio::spawn(writers.ended());
         let ingest = Arc::new(ingest);
+        let query = database::pool(&options, "query", 4, app::QUERY_TIMEOUT);
         let app = App {
-            query: database::pool(&options, "query", 4, app::QUERY_TIMEOUT),
+            callers: Arc::new(Callers::start(query.clone())),
+            query,
             ingest: ingest.clone(),
             edition,
             late_horizon: chrono::Duration::days(30),

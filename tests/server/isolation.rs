@@ -121,3 +121,33 @@ pub async fn the_scope_of_a_key_decides_what_it_may_do_in_the_registry(app: Test
         app.delete(key, "/v1/devices/north-device").await.expect_status(403);
     }
 }
+
+pub async fn callers_who_come_at_once_are_told_apart(app: TestApp) {
+    let (north, south) = (fill(&app, "north").await, fill(&app, "south").await);
+    let unknown = format!("{}0", &north[..north.len() - 1]);
+    let unknown = if unknown == north { format!("{}1", &north[..north.len() - 1]) } else { unknown };
+    // Who calls, what else is in the query, and whose customer comes back; none: not let in or no such provider.
+    let asked = [
+        (&north, "", Ok("north-customer")),
+        (&south, "", Ok("south-customer")),
+        (&app.admin, "?provider=south", Ok("south-customer")),
+        (&app.admin, "?provider=north", Ok("north-customer")),
+        (&north, "?provider=north", Ok("north-customer")),
+        (&north, "?provider=south", Err(404)),
+        (&app.admin, "?provider=west", Err(404)),
+        (&app.admin, "", Err(400)),
+        (&unknown, "", Err(401)),
+    ];
+    let all = asked.iter().cycle().take(180).map(async |(key, query, expected)| {
+        let answer = app.get(key, &format!("/v1/customers{query}")).await;
+        match expected {
+            Ok(customer) => {
+                let page = answer.expect_status(200).json();
+                let keys: Vec<_> = page["items"].as_array().expect("items").iter().map(|item| &item["key"]).collect();
+                assert_eq!(keys, [customer], "{query}");
+            }
+            Err(status) => drop(answer.expect_status(*status)),
+        }
+    });
+    futures::future::join_all(all).await;
+}

@@ -67,6 +67,7 @@ fn main() -> ExitCode {
         harness::topic!(isolation::{
             another_provider_s_entities_are_not_found,
             the_scope_of_a_key_decides_what_it_may_do_in_the_registry,
+            callers_who_come_at_once_are_told_apart,
         }),
         harness::topic!(customers::{
             a_customer_is_made_replaced_and_found,

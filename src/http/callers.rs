@@ -1,0 +1,69 @@
+//! Who calls, asked of the database for many requests at once.
+//!
+//! Every request begins with its key, and a key that was revoked must not be taken from that moment on, on any server; so
+//! nothing is remembered. Instead the requests that come while the database is being asked are asked about together: under
+//! load a statement serves many of them, and alone a request waits for nobody.
+
+use sqlx::PgPool;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::core::entity::Ref;
+use crate::http::problem::{Code, Problem, Result};
+use crate::keys::{self, ApiKey, Holder};
+
+/// Where requests ask. What answers them ends with it.
+#[derive(Debug)]
+pub struct Callers(mpsc::Sender<Question>);
+
+struct Question {
+    key: ApiKey,
+    named: Option<Ref>,
+    answer: oneshot::Sender<Result<Option<Holder>>>,
+}
+
+/// Most requests that one statement asks about, and that wait for the next one.
+const MOST: usize = 1_000;
+
+impl Callers {
+    /// Asks on connections of `pool`, one at a time.
+    pub fn start(pool: PgPool) -> Self {
+        let (ask, mut asked) = mpsc::channel(MOST);
+        tokio::spawn(async move {
+            let mut questions = Vec::new();
+            while asked.recv_many(&mut questions, MOST).await > 0 {
+                answer(&pool, std::mem::take(&mut questions)).await;
+            }
+        });
+        Self(ask)
+    }
+
+    /// Who holds a key, and the provider that the key and the name of one leave; none when the key is unknown, expired or
+    /// revoked.
+    pub async fn holder(&self, key: ApiKey, named: Option<Ref>) -> Result<Option<Holder>> {
+        let ended = || Problem::new(Code::Unavailable, "the server stops; send it again");
+        let (answer, holder) = oneshot::channel();
+        self.0.send(Question { key, named, answer }).await.map_err(|_| ended())?;
+        holder.await.unwrap_or_else(|_| Err(ended()))
+    }
+}
+
+async fn answer(pool: &PgPool, questions: Vec<Question>) {
+    let holders = async {
+        let asked: Vec<_> = questions.iter().map(|question| (&question.key, question.named.as_ref())).collect();
+        keys::holders(&mut *pool.acquire().await?, &asked).await
+    };
+    // Who does not listen any more was broken off.
+    match holders.await {
+        Ok(holders) => {
+            for (question, holder) in questions.into_iter().zip(holders) {
+                let _ = question.answer.send(Ok(holder));
+            }
+        }
+        Err(error) => {
+            let problem = Problem::from(error);
+            for question in questions {
+                let _ = question.answer.send(Err(problem.clone()));
+            }
+        }
+    }
+}

@@ -1,7 +1,8 @@
 -- rollups.horizon: an instant such that every reading recorded before it is committed or never will be. A transaction
 -- has its number before it records a reading, and one that has a number began before it recorded anything. Whoever
 -- gets a number after this statement began records later than that. The refresher ($1: its lock) records no readings.
-SELECT least(statement_timestamp(), min(a.xact_start))
+-- With $2 also which chunks are in the columnstore.
+SELECT least(statement_timestamp(), min(a.xact_start)), CASE WHEN $2 THEN ({conversions}) END
 FROM pg_stat_activity AS a
 WHERE a.datname = current_database() AND a.backend_xid IS NOT NULL AND a.backend_type = 'client backend'
   AND a.pid <> pg_backend_pid()

@@ -1,12 +1,19 @@
--- usage.customers_around: one customer ($2 key, $3 id) with all below it, or some alone ($4; with $5 also those that have
--- a billing calendar of their own, and those at the top), and those above them, from the top down; else as usage.customers
+-- usage.customers_around: one customer ($2 key, $3 id) with all below it, or some alone ($4; with $5 also some
+-- that have between them all billing calendars there are), and those above them, from the top down; else as usage.customers
 WITH RECURSIVE named AS (
     SELECT customer_id, parent_id
     FROM customer
     WHERE provider_id = $1
       AND (key::text = $2 OR uuid = $3 OR customer_id = ANY ($4::integer[])
-           OR $5 AND (parent_id IS NULL OR time_zone IS NOT NULL
-                      OR customer_id IN (SELECT z.customer_id FROM customer_time_zone AS z)))),
+           OR $5 AND customer_id IN (
+               SELECT z.customer_id FROM customer_time_zone AS z
+               UNION ALL
+               -- Of those whose zone never changed one for each zone; none: the provider's, where nobody is above.
+               SELECT min(c.customer_id)
+               FROM customer AS c
+               WHERE c.provider_id = $1 AND (c.time_zone IS NOT NULL OR c.parent_id IS NULL)
+                 AND NOT EXISTS (SELECT FROM customer_time_zone AS z WHERE z.customer_id = c.customer_id)
+               GROUP BY c.time_zone))),
 above (customer_id, parent_id, distance) AS (
     SELECT customer_id, parent_id, 0 FROM named
     UNION ALL

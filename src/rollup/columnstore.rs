@@ -17,6 +17,9 @@ pub const LEAST_AFTER: TimeDelta = TimeDelta::days(7);
 /// After how long it is done where nothing else is said.
 pub const DEFAULT_AFTER: TimeDelta = TimeDelta::days(40);
 
+/// The statement of [`conversions`].
+pub const CONVERSIONS: &str = include_str!("../../sql/columnstore/conversions.sql");
+
 /// What is converted, how, and after how long.
 struct Table {
     name: String,
@@ -48,9 +51,9 @@ pub async fn apply(db: &mut PgConnection, after: Option<TimeDelta>) -> sqlx::Res
 
 /// What is another one whenever a chunk has been converted, either way. A snapshot does not follow that: it is not told of
 /// the rows that a chunk has where they were moved to, and those where they were are gone. So figures that were read in
-/// a snapshot hold if this is the same within it and behind it.
+/// a snapshot hold if this is the same before it and behind it.
 pub async fn conversions(db: &mut PgConnection) -> sqlx::Result<String> {
-    sqlx::query_scalar(include_str!("../../sql/columnstore/conversions.sql")).fetch_one(db).await
+    sqlx::query_scalar(CONVERSIONS).fetch_one(db).await
 }
 
 fn readings(after: Option<TimeDelta>) -> Table {

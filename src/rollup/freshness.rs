@@ -1,16 +1,25 @@
 //! Up to when the figures are complete.
 
-use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
+use std::sync::LazyLock;
 
-use super::leader;
+use chrono::{DateTime, Utc};
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use super::{columnstore, leader};
+use crate::database::Edition;
 
 /// An instant before which every reading recorded is committed, or never will be. To be asked for before the
 /// transaction that reads the figures begins: within one, PostgreSQL shows activity as it was when first asked.
 ///
 /// Sessions of roles whose activity this role may not see are not known to it; Meterbase's own all have its role.
-pub async fn horizon(db: &mut PgConnection) -> sqlx::Result<DateTime<Utc>> {
-    sqlx::query_scalar(include_str!("../../sql/rollups/horizon.sql")).bind(leader::LOCK).fetch_one(db).await
+///
+/// With it, where there is a columnstore, what [`columnstore::conversions`] tells.
+pub async fn horizon(db: &mut PgConnection, edition: Edition) -> sqlx::Result<(DateTime<Utc>, Option<String>)> {
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        include_str!("../../sql/rollups/horizon.sql").replace("{conversions}", columnstore::CONVERSIONS)
+    });
+    let columnstore = edition == Edition::Community;
+    sqlx::query_as(AssertSqlSafe(SQL.as_str())).bind(leader::LOCK).bind(columnstore).fetch_one(db).await
 }
 
 /// Every reading recorded before this instant is in the figures that the transaction of `db` sees; `horizon` was taken

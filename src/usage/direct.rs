@@ -6,11 +6,11 @@ use sqlx::{Connection, PgConnection};
 
 use super::ask::{Ask, Parameters};
 use super::{Found, Table, figures};
-use crate::database::SNAPSHOT;
+use crate::database::{Edition, SNAPSHOT};
 use crate::http::access::Tenant;
 use crate::http::extract;
 use crate::http::problem::Result;
-use crate::rollup;
+use crate::rollup::{self, columnstore};
 
 /// How long the statements took.
 #[derive(Debug, Clone, Copy)]
@@ -24,10 +24,10 @@ pub struct Direct {
 }
 
 /// Runs the statements that answer `GET /v1/usage?<query>` in a provider, and reads their rows.
-pub async fn direct(db: &mut PgConnection, tenant: &Tenant, query: &str) -> Result<Direct> {
+pub async fn direct(db: &mut PgConnection, edition: Edition, tenant: &Tenant, query: &str) -> Result<Direct> {
     let ask: Ask = extract::parameters::<Parameters>(query)?.read()?;
     let started = Instant::now();
-    let horizon = rollup::horizon(db).await?;
+    let (horizon, before) = rollup::horizon(db, edition).await?;
     let mut snapshot = db.begin_with(SNAPSHOT).await?;
     let found = Found::find(&mut snapshot, tenant, &ask).await?;
     rollup::fresh_through(&mut snapshot, horizon).await?;
@@ -36,6 +36,9 @@ pub async fn direct(db: &mut PgConnection, tenant: &Tenant, query: &str) -> Resu
     table.load(&mut snapshot, &found).await?;
     let figures = begun.elapsed();
     snapshot.commit().await?;
+    if before.is_some() {
+        columnstore::conversions(db).await?;
+    }
     let points = table.figures.values().map(|periods| periods.len()).sum();
     Ok(Direct { all: started.elapsed(), figures, points })
 }

@@ -91,9 +91,8 @@ const TRIES: u32 = 10;
 async fn steady_answer(app: &App, tenant: &Tenant, ask: &Ask) -> Result<(Usage, Columns)> {
     let mut db = app.query.acquire().await?;
     for _ in 0..TRIES {
-        let horizon = rollup::horizon(&mut db).await?;
+        let (horizon, before) = rollup::horizon(&mut db, app.edition).await?;
         let mut snapshot = db.begin_with(SNAPSHOT).await?;
-        let before = conversions(app, &mut snapshot).await?;
         let found = answer(&mut snapshot, app, tenant, ask, horizon).await?;
         // It only read; its end is not waited for, but comes before whatever the connection is asked next.
         drop(snapshot);

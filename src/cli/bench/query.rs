@@ -109,7 +109,7 @@ impl QueryArgs {
         let config =
             ServeConfig { listen: "127.0.0.1:0".to_owned(), columnstore_after: None, ..ServeConfig::default() };
         let server = Server::start(&config, database).await?;
-        let measured = self.measure(&server, &mut db, &size).await;
+        let measured = self.measure(&server, &mut db, found.edition, &size).await;
         let stopped = server.stop().await;
         let report = Report {
             machine: Machine::this(&found),
@@ -122,7 +122,13 @@ impl QueryArgs {
         self.output.tell(&report, &report.table())
     }
 
-    async fn measure(&self, server: &Server, db: &mut PgConnection, size: &Size) -> Result<Vec<Measured>, Failure> {
+    async fn measure(
+        &self,
+        server: &Server,
+        db: &mut PgConnection,
+        edition: Edition,
+        size: &Size,
+    ) -> Result<Vec<Measured>, Failure> {
         let tenant: Tenant = sqlx::query_as(include_str!("../../../sql/keys/tenant.sql"))
             .bind(None::<i32>)
             .bind(PROVIDER)
@@ -131,7 +137,7 @@ impl QueryArgs {
             .await?;
         let key = keys::create(db, Scope::Read, Some(tenant.provider_id), Some(KEY_NAME), None).await?;
         let client = Client::new(server.url(), &key.reveal())?;
-        let measured = self.ask_all(&client, db, &tenant, size).await;
+        let measured = self.ask_all(&client, db, edition, &tenant, size).await;
         revoke(db, KEY_NAME).await?;
         measured
     }
@@ -140,6 +146,7 @@ impl QueryArgs {
         &self,
         client: &Client,
         db: &mut PgConnection,
+        edition: Edition,
         tenant: &Tenant,
         size: &Size,
     ) -> Result<Vec<Measured>, Failure> {
@@ -153,9 +160,9 @@ impl QueryArgs {
                 // They take turns in going first, for what comes second finds the pages read.
                 let (over_http, alone) = if round % 2 == 0 {
                     let over_http = over_http(question, &query, client).await?;
-                    (over_http, alone(question, &query, db, tenant).await?)
+                    (over_http, alone(question, &query, db, edition, tenant).await?)
                 } else {
-                    let alone = alone(question, &query, db, tenant).await?;
+                    let alone = alone(question, &query, db, edition, tenant).await?;
                     (over_http(question, &query, client).await?, alone)
                 };
                 if round >= WARM_UP {
@@ -189,9 +196,15 @@ async fn over_http(question: &Question, query: &str, client: &Client) -> Result<
     Ok(took)
 }
 
-async fn alone(question: &Question, query: &str, db: &mut PgConnection, tenant: &Tenant) -> Result<Direct, Failure> {
+async fn alone(
+    question: &Question,
+    query: &str,
+    db: &mut PgConnection,
+    edition: Edition,
+    tenant: &Tenant,
+) -> Result<Direct, Failure> {
     let failed = |why: String| Failure::Failed(format!("{}: {why}", question.name));
-    let direct = usage::direct(db, tenant, query).await.map_err(|problem| failed(format!("{problem:?}")))?;
+    let direct = usage::direct(db, edition, tenant, query).await.map_err(|problem| failed(format!("{problem:?}")))?;
     if direct.points == 0 {
         return Err(failed("there is nothing to answer with; the data is not whole".to_owned()));
     }

@@ -1,6 +1,7 @@
 //! What `fresh_through` promises: every reading recorded before it is in the figures.
 
 use chrono::{DateTime, Utc};
+use meterbase::database::Edition;
 use meterbase::rollup;
 use sqlx::{Connection, PgConnection};
 
@@ -12,7 +13,7 @@ const TO: &str = "2026-01-06T00:00:00Z";
 
 /// Takes a horizon, then a snapshot as an answer does; what is promised, and the readings that the figures hold.
 async fn answer(db: &mut PgConnection) -> (DateTime<Utc>, i64) {
-    let horizon = rollup::horizon(db).await.expect("a horizon");
+    let horizon = rollup::horizon(db, Edition::Apache).await.expect("a horizon").0;
     let mut snapshot = db.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.expect("a snapshot");
     let fresh = rollup::fresh_through(&mut snapshot, horizon).await.expect("a freshness");
     let held: i64 = sqlx::query_scalar("SELECT coalesce(sum(count), 0)::bigint FROM provider_daily")

@@ -233,7 +233,10 @@ pub async fn materialized(db: &mut PgConnection, rollup: &Rollup) -> sqlx::Resul
     let instant = |micros: Option<i64>| {
         micros.and_then(DateTime::from_timestamp_micros).filter(|instant| instant.timestamp() > BEFORE_ALL)
     };
-    Ok(Materialized { watermark: instant(watermark), threshold: instant(threshold), due })
+    // Other aggregates over the same source move it by smaller buckets. Whoever materialises a bucket has moved it to its
+    // end at least: a bucket that it lies in is nobody's yet.
+    let threshold = instant(threshold).map(|threshold| rollup.period.floor(threshold));
+    Ok(Materialized { watermark: instant(watermark), threshold, due })
 }
 
 /// 4000 BC, as seconds since 1970: TimescaleDB's least times are older, readings are not.

@@ -59,6 +59,14 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     }
 }
 
+/// Refuses a range, as `from` and `to` say it, that ends before it begins.
+pub fn in_order<T: PartialOrd>(from: Option<T>, to: Option<T>) -> Result<()> {
+    if from.zip(to).is_some_and(|(from, to)| from > to) {
+        return Err(Problem::parameter("to", "is before from"));
+    }
+    Ok(())
+}
+
 /// Reads a query string; what is wrong with a parameter names it.
 pub fn parameters<T: DeserializeOwned>(query: &str) -> Result<T> {
     let own: serde_json::Map<_, _> = pairs(query)?

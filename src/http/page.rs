@@ -49,6 +49,12 @@ impl Window {
         Ok(Self { limit: i64::from(limit), after: after.map(|c| c.sort_key().to_owned()) })
     }
 
+    /// Where the page starts, in a list whose sort keys are not plain text; none at the beginning.
+    pub fn behind<T>(&self, read: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>> {
+        let foreign = || Problem::parameter("cursor", "not a cursor of this list");
+        self.after.as_deref().map(|sort_key| read(sort_key).ok_or_else(foreign)).transpose()
+    }
+
     /// How many rows to select: one more than the page has tells whether another page follows.
     pub fn rows(&self) -> i64 {
         self.limit + 1

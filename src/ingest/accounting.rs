@@ -1,7 +1,5 @@
 //! `GET /v1/accounting`: what was received from whom, by day, and what became of it.
 
-use std::str::FromStr;
-
 use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Response;
@@ -15,7 +13,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::core::instant;
 use crate::http::access::Reader;
-use crate::http::extract::Query;
+use crate::http::extract::{Query, in_order};
 use crate::http::page::{Page, Window};
 use crate::http::problem::{Problem, Result};
 
@@ -118,15 +116,9 @@ impl From<Row> for Account {
 }
 
 /// Day and number of the key: the order of the list.
-struct Position(NaiveDate, i32);
-
-impl FromStr for Position {
-    type Err = Problem;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let parts = text.split_once(' ').and_then(|(day, key)| Some(Self(day.parse().ok()?, key.parse().ok()?)));
-        parts.ok_or_else(|| Problem::parameter("cursor", "not a cursor of this list"))
-    }
+fn position(text: &str) -> Option<(NaiveDate, i32)> {
+    let (day, key) = text.split_once(' ')?;
+    Some((day.parse().ok()?, key.parse().ok()?))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -163,13 +155,10 @@ async fn list(
     Query(query): Query<ListParameters>,
 ) -> Result<Response> {
     let window = Window::new(query.limit.as_deref(), query.cursor.as_deref())?;
-    let behind = window.after.as_deref().map(str::parse::<Position>).transpose()?;
-    let Position(day, key) = behind.unwrap_or(Position(NaiveDate::default(), -1));
+    let (day, key) = window.behind(position)?.unwrap_or((NaiveDate::default(), -1));
     let from = query.from.as_deref().map(|text| date("from", text)).transpose()?;
     let to = query.to.as_deref().map(|text| date("to", text)).transpose()?;
-    if from.zip(to).is_some_and(|(from, to)| from > to) {
-        return Err(Problem::parameter("to", "is before from"));
-    }
+    in_order(from, to)?;
     let rows: Vec<Row> = sqlx::query_as(include_str!("../../sql/accounting/list.sql"))
         .bind(tenant.provider_id)
         .bind(from)

@@ -234,7 +234,7 @@ async fn list(
     Query(query): Query<ListParameters>,
 ) -> Result<Response> {
     let window = Window::new(query.limit.as_deref(), query.cursor.as_deref())?;
-    let behind = window.after.as_deref().map(position).transpose()?;
+    let behind = window.behind(position)?;
     let mut db = app.query.acquire().await?;
     let device = devices::find(&mut db, tenant.provider_id, &path.0).await?;
     let rows: Vec<Row> = sqlx::query_as(include_str!("../../sql/registers/replacements_of.sql"))
@@ -252,11 +252,9 @@ async fn list(
 }
 
 /// Instant and number of the replacement behind which a page starts.
-fn position(text: &str) -> Result<(DateTime<Utc>, i64)> {
-    let parts = text
-        .split_once(' ')
-        .and_then(|(at, id)| Some((DateTime::from_timestamp_micros(at.parse().ok()?)?, id.parse().ok()?)));
-    parts.ok_or_else(|| Problem::parameter("cursor", "not a cursor of this list"))
+fn position(text: &str) -> Option<(DateTime<Utc>, i64)> {
+    let (at, id) = text.split_once(' ')?;
+    Some((DateTime::from_timestamp_micros(at.parse().ok()?)?, id.parse().ok()?))
 }
 
 /// Take a replacement back

@@ -219,8 +219,7 @@ async fn list(
     Query(query): Query<ListParameters>,
 ) -> Result<Response> {
     let window = Window::new(query.limit.as_deref(), query.cursor.as_deref())?;
-    let behind = window.after.as_deref().map(str::parse::<i64>).transpose();
-    let behind = behind.map_err(|_| Problem::parameter("cursor", "not a cursor of this list"))?;
+    let behind: Option<i64> = window.behind(|number| number.parse().ok())?;
     let mut db = app.query.acquire().await?;
     let device_id = match &query.device {
         Some(device) => Some(devices::find(&mut db, tenant.provider_id, device).await?.device_id),

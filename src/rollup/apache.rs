@@ -103,23 +103,33 @@ pub(super) fn bounded(
 
 /// The tables that tell each step what the one before it touched; they last as long as the connection.
 pub(super) async fn make_temporary_tables(db: &mut PgConnection) -> sqlx::Result<()> {
-    let there: bool = sqlx::query_scalar("SELECT to_regclass('pg_temp.touched_provider_monthly') IS NOT NULL")
-        .fetch_one(&mut *db)
-        .await?;
-    if there {
-        return Ok(());
-    }
-    let mut transaction = db.begin().await?;
-    for rollup in ROLLUPS.iter() {
+    make_for_rollups(db, "touched", |rollup| {
         let keys = rollup.touched_keys();
         let columns = keys.iter().map(|key| format!("{key} integer"));
         let since = (rollup.source == "reading").then(|| "since timestamptz NOT NULL".to_owned());
         let columns: Vec<_> = columns.chain(since).collect();
-        let sql = include_str!("../../sql/rollups/touched.sql")
+        include_str!("../../sql/rollups/touched.sql")
             .replace("{name}", &rollup.name)
             .replace("{columns}", &columns.join(",\n    "))
-            .replace("{keys}", &keys.join(", "));
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *transaction).await?;
+            .replace("{keys}", &keys.join(", "))
+    })
+    .await
+}
+
+/// Makes tables for each rollup with statements of `sql`, all or none, unless the connection has them: one of each is
+/// called `kind` and the rollup's name.
+pub(super) async fn make_for_rollups(
+    db: &mut PgConnection,
+    kind: &str,
+    sql: impl Fn(&Rollup) -> String,
+) -> sqlx::Result<()> {
+    let there = format!("SELECT to_regclass('pg_temp.{kind}_provider_monthly') IS NOT NULL");
+    if sqlx::query_scalar(AssertSqlSafe(there)).fetch_one(&mut *db).await? {
+        return Ok(());
+    }
+    let mut transaction = db.begin().await?;
+    for rollup in ROLLUPS.iter() {
+        sqlx::raw_sql(AssertSqlSafe(sql(rollup))).execute(&mut *transaction).await?;
     }
     transaction.commit().await
 }

@@ -24,7 +24,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Days, Months, Utc};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use super::apache::{bounded, make_temporary_tables};
+use super::apache::{bounded, make_for_rollups, make_temporary_tables};
 use super::definition::{Period, ROLLUPS, Rollup};
 use super::window::Materialized;
 use super::{community, retention};
@@ -196,18 +196,8 @@ async fn replace(
 /// The tables of this transaction's steps; they last as long as the connection.
 async fn make_tables(db: &mut PgConnection) -> sqlx::Result<()> {
     make_temporary_tables(db).await?;
-    let there: bool = sqlx::query_scalar("SELECT to_regclass('pg_temp.stored_provider_monthly') IS NOT NULL")
-        .fetch_one(&mut *db)
-        .await?;
-    if there {
-        return Ok(());
-    }
-    let mut transaction = db.begin().await?;
-    for rollup in ROLLUPS.iter() {
-        let sql = include_str!("../../sql/rollups/few/tables.sql").replace("{name}", &rollup.name);
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *transaction).await?;
-    }
-    transaction.commit().await
+    let sql = |rollup: &Rollup| include_str!("../../sql/rollups/few/tables.sql").replace("{name}", &rollup.name);
+    make_for_rollups(db, "stored", sql).await
 }
 
 struct Statements<'a> {

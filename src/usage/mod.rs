@@ -29,7 +29,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::core::period::{Period, Range};
-use crate::database::{Edition, SNAPSHOT};
+use crate::database::SNAPSHOT;
 use crate::http::accept;
 use crate::http::access::{Reader, Tenant};
 use crate::http::extract::Query;
@@ -96,20 +96,16 @@ async fn steady_answer(app: &App, tenant: &Tenant, ask: &Ask) -> Result<(Usage, 
         let found = answer(&mut snapshot, app, tenant, ask, horizon).await?;
         // It only read; its end is not waited for, but comes before whatever the connection is asked next.
         drop(snapshot);
-        if conversions(app, &mut db).await? == before {
+        let is_steady = match before {
+            Some(before) => columnstore::conversions(&mut db).await? == before,
+            None => true,
+        };
+        if is_steady {
             return Ok(found);
         }
         metrics::counter!("meterbase_usage_retries_total").increment(1);
     }
     Err(Problem::new(Code::Unavailable, "chunks go to the columnstore one after the other just now"))
-}
-
-/// None where there is no columnstore.
-async fn conversions(app: &App, db: &mut PgConnection) -> Result<Option<String>> {
-    match app.edition {
-        Edition::Community => Ok(Some(columnstore::conversions(db).await?)),
-        Edition::Apache => Ok(None),
-    }
 }
 
 /// The answer, and the columns that CSV shows of it.

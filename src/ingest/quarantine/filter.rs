@@ -9,8 +9,9 @@ use crate::core::calendar::Calendar;
 use crate::core::entity::Ref;
 use crate::core::reading::Code;
 use crate::http::access::Tenant;
+use crate::http::extract::in_order;
 use crate::http::page::Window;
-use crate::http::problem::{Problem, Result};
+use crate::http::problem::Result;
 use crate::ingest::raw::instant_or_day;
 use crate::registry::calendars;
 
@@ -112,8 +113,7 @@ impl Asked {
     /// The page, and the number of the reading behind which it begins.
     pub fn window(&self) -> Result<(Window, i64)> {
         let window = Window::new(self.limit.as_deref(), self.cursor.as_deref())?;
-        let behind = window.after.as_deref().map(str::parse::<i64>).transpose();
-        let behind = behind.map_err(|_| Problem::parameter("cursor", "not a cursor of this list"))?;
+        let behind = window.behind(|number| number.parse().ok())?;
         Ok((window, behind.unwrap_or(0)))
     }
 
@@ -121,9 +121,7 @@ impl Asked {
         let calendar = Calendar::new(calendars::zone(&tenant.time_zone)?);
         let from = self.from.as_deref().map(|text| instant_or_day("from", text, &calendar)).transpose()?;
         let to = self.to.as_deref().map(|text| instant_or_day("to", text, &calendar)).transpose()?;
-        if from.zip(to).is_some_and(|(from, to)| from > to) {
-            return Err(Problem::parameter("to", "is before from"));
-        }
+        in_order(from, to)?;
         let name = |name: Option<Ref>| name.map(|name| name.to_string());
         Ok(Filter { code: self.code.map(Why::code), device: name(self.device), metric: name(self.metric), from, to })
     }

@@ -19,7 +19,7 @@ use crate::core::entity::Ref;
 use crate::core::instant;
 use crate::http::accept;
 use crate::http::access::{Reader, Tenant};
-use crate::http::extract::{PathRef, Query};
+use crate::http::extract::{PathRef, Query, in_order};
 use crate::http::page::{Page, Window};
 use crate::http::problem::{Code, Problem, ProblemBody, Result};
 use crate::ingest::raw::rows::{Position, RawItem, Selection};
@@ -89,9 +89,7 @@ async fn list(
     };
     let from = query.from.as_deref().map(|text| instant_or_day("from", text, &calendar)).transpose()?;
     let to = query.to.as_deref().map(|text| instant_or_day("to", text, &calendar)).transpose()?;
-    if from.zip(to).is_some_and(|(from, to)| from > to) {
-        return Err(Problem::parameter("to", "is before from"));
-    }
+    in_order(from, to)?;
     check_kept(&mut db, from, to).await?;
     let selection = Selection::of(&mut db, device_id, metric_id, (from, to)).await?;
     if format != JSON {

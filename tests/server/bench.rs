@@ -158,3 +158,47 @@ pub async fn a_measurement_that_is_broken_off_leaves_nothing_behind(app: TestApp
     let connected = sqlx::query_scalar("SELECT count(*) FROM pg_stat_activity WHERE datname = $1").bind(&name);
     assert_eq!(connected.fetch_one(&mut db).await.ok(), Some(0_i64));
 }
+
+/// Processes that another one started.
+fn children(of: u32) -> Vec<u32> {
+    let of_thread = |thread: std::io::Result<std::fs::DirEntry>| {
+        std::fs::read_to_string(thread.expect("a thread").path().join("children")).expect("its children")
+    };
+    let threads = std::fs::read_dir(format!("/proc/{of}/task")).expect("its threads");
+    let told: Vec<String> = threads.map(of_thread).collect();
+    told.iter().flat_map(|told| told.split_whitespace()).map(|pid| pid.parse().expect("a process id")).collect()
+}
+
+/// Whether a process has gone, or is dead and only waits for somebody to ask how it ended.
+fn has_ended(pid: u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |stat| stat.contains(") Z "))
+}
+
+pub async fn what_a_killed_measurement_leaves_behind_is_cleared_by_the_next(app: TestApp) {
+    let mut killed = begun(&app);
+    let name = database(&killed);
+    drop(filling(&app, &killed).await);
+    let servers = children(killed.id());
+    assert_eq!(servers.len(), 1);
+    killed.kill().expect("a run under way");
+    killed.wait().expect("its end");
+    let mut patience = Patience::for_("the end of the server");
+    while !has_ended(servers[0]) {
+        patience.poll().await;
+    }
+    let mut db = app.db().await;
+    const HELD: &str = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid::bigint = $1)";
+    let pid = i64::from(killed.id());
+    while sqlx::query_scalar(HELD).bind(pid).fetch_one(&mut db).await.expect("locks") {
+        patience.poll().await;
+    }
+    // Unless another test's run was so quick.
+    let left = is_there(&mut db, &name).await;
+    let next = begun(&app);
+    drop(filling(&app, &next).await);
+    assert!(!is_there(&mut db, &name).await);
+    kill(Pid::from_raw(next.id().cast_signed()), Signal::SIGINT).expect("a run under way");
+    let output = next.wait_with_output().expect("its end");
+    let said = text(&output.stderr);
+    assert!(!left || said.contains(&format!("dropping {name}")), "{said}");
+}

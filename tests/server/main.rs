@@ -194,6 +194,7 @@ fn main() -> ExitCode {
             every_workload_is_stored_whole_and_compared,
             a_measurement_that_loses_a_reading_fails,
             a_measurement_that_is_broken_off_leaves_nothing_behind,
+            what_a_killed_measurement_leaves_behind_is_cleared_by_the_next,
         }),
         harness::topic!(demo::{
             every_figure_of_a_fleet_is_right,

@@ -115,6 +115,8 @@ pub struct Helper {
 impl Helper {
     /// In a group of its own: a Ctrl-C at the terminal reaches whoever started it, who ends it.
     pub fn start(name: &'static str, mut command: Command) -> Result<Self, Failure> {
+        #[cfg(target_os = "linux")]
+        end_with_parent(&mut command);
         let started = command.process_group(0).kill_on_drop(true).spawn();
         let child = started.map_err(|error| Failure::Failed(format!("cannot start {name}: {error}")))?;
         Ok(Self { name, child })
@@ -146,6 +148,20 @@ impl Helper {
             Err(_) => Err(failed(format!("does not end within {PATIENCE:?}"))),
         }
     }
+}
+
+/// Lets the system kill a process when this one ends, however it ends: where it is killed nothing is dropped. The thread
+/// that starts the process must not end before; the runtime's own live as long as it does.
+#[cfg(target_os = "linux")]
+fn end_with_parent(command: &mut Command) {
+    let parent = nix::unistd::getpid();
+    let end_with_parent = move || {
+        nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+        // It may have ended before that.
+        if nix::unistd::getppid() == parent { Ok(()) } else { Err(std::io::ErrorKind::NotConnected.into()) }
+    };
+    // SAFETY: between fork and exec this makes two system calls, and allocates nothing.
+    unsafe { command.pre_exec(end_with_parent) };
 }
 
 #[cfg(test)]

@@ -5,11 +5,11 @@ use serde::Serialize;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
 
-use crate::cli::Failure;
 use crate::cli::bench::ingest::workload::{Totals, Workload};
 use crate::cli::bench::registry::{PROVIDER, Size, name, registry};
 use crate::cli::bench::steps::{self, vacuum};
 use crate::cli::progress::{Progress, Unit};
+use crate::cli::{Failure, say};
 use crate::database::{self, Database, Edition, Found};
 use crate::keys::{self, Scope};
 use crate::migrate;
@@ -19,7 +19,13 @@ pub struct Scratch {
     /// Connects to it.
     pub options: PgConnectOptions,
     name: String,
+    /// Says that it is in use, for as long as this process lives: what has no such lock was left behind.
+    _lock: PgConnection,
 }
+
+/// First key of the advisory lock of a run, "mbsb" in ASCII; the second is its process id. Locks of all databases are seen
+/// in each.
+const LOCK: i32 = 0x6d62_7362;
 
 /// What of PostgreSQL's settings decides how fast it can write.
 #[derive(Debug, Clone, Serialize, sqlx::FromRow)]
@@ -42,13 +48,18 @@ pub fn start(now: DateTime<Utc>) -> DateTime<Utc> {
 }
 
 impl Scratch {
-    /// An empty database beside the one that the command was given.
+    /// An empty database beside the one that the command was given. Those of runs that were killed are dropped.
     pub async fn create(beside: &Database) -> Result<Self, Failure> {
-        let name = format!("meterbase_bench_{}", std::process::id());
         let mut db = beside.connect().await?;
+        drop_left_behind(&mut db).await?;
+        let pid = std::process::id();
+        let lock = sqlx::query("SELECT pg_advisory_lock($1, $2)").bind(LOCK).bind(pid.cast_signed());
+        lock.execute(&mut db).await?;
+        sqlx::query("SET idle_session_timeout = 0").execute(&mut db).await?;
+        let name = format!("meterbase_bench_{pid}");
         let create = AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE template0"));
         sqlx::query(create).execute(&mut db).await?;
-        Ok(Self { options: beside.options.clone().database(&name), name })
+        Ok(Self { options: beside.options.clone().database(&name), name, _lock: db })
     }
 
     /// Drops it, whoever is connected to it.
@@ -142,6 +153,21 @@ impl Scratch {
             sqlx::query_scalar(include_str!("../../../../sql/bench/free_connections.sql")).fetch_one(&mut db).await?;
         Ok(free.try_into().unwrap_or(0))
     }
+}
+
+/// Drops the databases of runs that are gone.
+async fn drop_left_behind(db: &mut PgConnection) -> Result<(), Failure> {
+    let left: Vec<String> = sqlx::query_scalar(include_str!("../../../../sql/bench/left_behind.sql"))
+        .bind(LOCK)
+        .fetch_all(&mut *db)
+        .await?;
+    for name in left {
+        say(&format!("dropping {name}, which a run that was killed left behind"));
+        // Another run may be doing the same.
+        let drop = AssertSqlSafe(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
+        sqlx::query(drop).execute(&mut *db).await?;
+    }
+    Ok(())
 }
 
 /// insufficient_privilege

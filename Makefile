@@ -4,7 +4,7 @@ CARGO ?= cargo
 METERBASE := target/release/meterbase
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check duckdb timescaledb openapi clean
+.PHONY: help build demo test torture check duckdb timescaledb openapi clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ demo: $(if $(DATABASE_URL),,timescaledb) build ## Run a server with a simulated 
 
 test: timescaledb check ## Format, lints, all tests, on each edition of TimescaleDB that the machine has
 	$(CARGO) test --locked
+
+torture: timescaledb ## Kill servers and PostgreSQL under load, fill disks, cut connections, and check all; FOR=10m SEED=7
+	METERBASE_TORTURE_FOR=$(or $(FOR),10m) $(if $(SEED),METERBASE_TORTURE_SEED=$(SEED)) $(CARGO) test --locked --test server
 
 check: ## Format and lints only
 	$(CARGO) fmt --check

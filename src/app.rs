@@ -18,6 +18,7 @@ use crate::http::problem::{Code, Problem, Result};
 use crate::http::{extract, intake};
 use crate::limits::Guards;
 use crate::openapi::{self, KnownParameters};
+use crate::server::{self, Drain};
 use crate::{ingest, registry, service, usage};
 
 /// What every handler may use. Cheap to clone.
@@ -35,6 +36,8 @@ pub struct App {
     pub late_horizon: chrono::Duration,
     /// The limits, and what is used of them.
     pub guards: Arc<Guards>,
+    /// Whether the server stops.
+    pub drain: Drain,
     /// Renders `/metrics`.
     pub metrics: metrics_exporter_prometheus::PrometheusHandle,
 }
@@ -72,6 +75,7 @@ pub fn router(app: App) -> Router {
             axum::response::IntoResponse::into_response(Problem::internal("a handler panicked"))
         }))
         .layer(middleware::from_fn_with_state(app.clone(), intake::guard))
+        .layer(middleware::from_fn_with_state(app.clone(), server::say_goodbye))
         .layer(crate::observe::layers())
         .with_state(app)
 }

@@ -189,6 +189,11 @@ pub fn is_unavailable(error: &sqlx::Error) -> bool {
     }
 }
 
+/// Whether the database has no space left: disk_full.
+pub fn is_full(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|db| db.code().as_deref() == Some("53100"))
+}
+
 /// Checks versions and edition, and creates the extension where it is missing.
 pub async fn check(db: &mut PgConnection) -> Result<Found, Unusable> {
     let number: String = sqlx::query_scalar("SHOW server_version_num").fetch_one(&mut *db).await?;

@@ -33,12 +33,15 @@ async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Can it serve: is the database reachable and its schema current?
+/// Can it serve: is the database reachable, its schema current, and the server not about to stop?
 #[utoipa::path(get, path = "/readyz", tag = "Service",
     responses(
         (status = 200, description = "It can", body = String, content_type = "text/plain"),
         (status = 503, description = "It cannot; the body says why", body = crate::http::problem::ProblemBody, content_type = "application/problem+json")))]
 async fn readyz(State(app): State<App>) -> Result<&'static str> {
+    if app.drain.has_begun() {
+        return Err(Problem::new(Code::Unavailable, "the server stops"));
+    }
     let mut db = app.query.acquire().await?;
     let applied = migrate::applied_version(&mut db).await?;
     if applied == Some(migrate::known_version()) {

@@ -55,6 +55,9 @@ pub struct ServeArgs {
     #[arg(long, env = "METERBASE_VERIFY_SAMPLE", value_name = "PERCENT|DAYS", default_value = "3d")]
     verify_sample: Sample,
     /// How long requests under way get to finish when the server stops
+    ///
+    /// It takes no new connections, /readyz answers 503, and each answer ends its connection. Connections on which nothing is
+    /// asked are closed after a second; bodies that are not there a second before the end are answered 503.
     #[arg(long, env = "METERBASE_DRAIN_TIMEOUT", value_name = "TIME", default_value = "20s", value_parser = time)]
     drain_timeout: Duration,
     #[command(flatten)]

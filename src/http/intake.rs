@@ -13,10 +13,11 @@ use axum::response::Response;
 use http_body::{Frame, SizeHint};
 use http_body_util::{BodyExt, LengthLimitError};
 use tokio::time::{Instant, Sleep};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use crate::app::App;
 use crate::http::problem::{Code, Problem, Result};
-use crate::limits::{Limit, Limits, Share};
+use crate::limits::{Limit, Share};
 
 /// What a request holds of the memory for bodies, until it is answered. Whoever keeps what is made of the body longer
 /// keeps this with it.
@@ -34,7 +35,7 @@ pub async fn guard(State(app): State<App>, mut request: Request, next: Next) -> 
     let held = Arc::new(guards.memory.take(0).ok_or_else(overloaded)?);
     let body = std::mem::take(request.body_mut());
     let is_empty = body.is_end_stream();
-    let body = Counted::of(&request, body, held.clone(), &guards.limits);
+    let body = Counted::of(&request, body, held.clone(), &app);
     let _request = match guards.requests.take(1) {
         Some(share) => Some(share),
         None if ALWAYS.contains(&request.uri().path()) => None,
@@ -86,6 +87,7 @@ fn problem(error: &(dyn std::error::Error + 'static)) -> Option<Problem> {
         match error.downcast_ref() {
             Some(Broken::Full) => return Some(overloaded()),
             Some(why @ Broken::Late(_)) => return Some(Problem::new(Code::SlowBody, why.to_string())),
+            Some(why @ Broken::Ending) => return Some(Problem::new(Code::Unavailable, why.to_string())),
             None => {}
         }
         cause = error.source();
@@ -112,6 +114,8 @@ struct Counted {
     next: Pin<Box<Sleep>>,
     /// When all of it must be there.
     end: Pin<Box<Sleep>>,
+    /// When the server that stops has no more time for it.
+    server_end: Pin<Box<WaitForCancellationFutureOwned>>,
     is_broken: bool,
 }
 
@@ -122,13 +126,17 @@ enum Broken {
     Full,
     #[error("the body did not arrive in time ({}); nothing of it was stored", .0.name())]
     Late(Limit),
+    #[error("the server stops, and the body was not there in time; nothing of it was stored")]
+    Ending,
 }
 
 impl Counted {
-    fn of(request: &Request, body: Body, held: Held, limits: &Limits) -> Self {
-        let unread = Unread::of(request, body);
-        let (next, end) = (tokio::time::sleep(limits.body_pause), tokio::time::sleep(limits.body_timeout));
-        Self { unread, held, pause: limits.body_pause, next: Box::pin(next), end: Box::pin(end), is_broken: false }
+    fn of(request: &Request, body: Body, held: Held, app: &App) -> Self {
+        let (unread, limits) = (Unread::of(request, body), &app.guards.limits);
+        let next = Box::pin(tokio::time::sleep(limits.body_pause));
+        let end = Box::pin(tokio::time::sleep(limits.body_timeout));
+        let server_end = Box::pin(app.drain.ending());
+        Self { unread, held, pause: limits.body_pause, next, end, server_end, is_broken: false }
     }
 
     fn break_off(&mut self, why: Broken) -> Poll<Option<std::result::Result<Frame<Bytes>, axum::BoxError>>> {
@@ -160,6 +168,9 @@ impl HttpBody for Counted {
         let Poll::Ready(polled) = Pin::new(&mut self.unread.body).poll_frame(context) else {
             if self.next.as_mut().poll(context).is_ready() {
                 return self.break_off(Broken::Late(Limit::BodyPause));
+            }
+            if self.server_end.as_mut().poll(context).is_ready() {
+                return self.break_off(Broken::Ending);
             }
             return Poll::Pending;
         };

@@ -97,7 +97,7 @@ codes! {
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "The server is overloaded",
         "The server has as many requests, bytes of bodies or readings under way as its limits allow. Nothing of the request was done. Send it again after the seconds in `Retry-After`.";
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "The database cannot be reached",
-        "The database is away or has no free connection. Nothing was stored. Try again after the seconds in `Retry-After`.";
+        "The database is away, has no free connection or no space left, or the server stops. Where the database went away while it was committing, what was sent may be stored all the same; so send it again after the seconds in `Retry-After`: a repetition changes nothing.";
     Internal = "internal", INTERNAL_SERVER_ERROR, "The server failed",
         "Something went wrong that is not the caller's fault. The server's log has the details under the request's `X-Request-Id`.";
 }
@@ -226,6 +226,10 @@ fn cut(mut text: String) -> String {
 /// The database decides conflicts; its named constraint says which problem it is.
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
+        if database::is_full(&error) {
+            tracing::error!(%error, "the database has no space left");
+            return Self::new(Code::Unavailable, "the database has no space left on its disk; nothing was changed");
+        }
         if database::is_unavailable(&error) {
             tracing::warn!(%error, "database unavailable");
             return Self::new(Code::Unavailable, "the database cannot be reached just now");

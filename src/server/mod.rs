@@ -1,10 +1,10 @@
 //! The server: listening, background work, shutdown. `serve`, `demo` and tests start the same one.
 
 mod connections;
+mod drain;
 mod tls;
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use hyper_util::rt::TokioTimer;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{self, App};
@@ -25,8 +26,10 @@ use crate::migrate::{self, MigrateError};
 use crate::observe;
 use crate::rollup::{self, columnstore, retention::Keep};
 use crate::server::connections::Acceptor;
+use crate::server::drain::{Door, Peer};
 use crate::verify::{self, schedule::Schedule};
 
+pub use crate::server::drain::{Drain, say_goodbye};
 pub use crate::server::tls::{TlsError, TlsFiles};
 
 /// How a server is run.
@@ -106,7 +109,8 @@ pub const PATIENT_CONNECTIONS: u32 = 4;
 pub struct Server {
     url: String,
     found: Found,
-    handle: Handle<SocketAddr>,
+    handle: Handle<Peer>,
+    drain: Drain,
     serving: JoinHandle<io::Result<()>>,
     ingest: Arc<Ingest>,
     writers: Writers,
@@ -129,6 +133,15 @@ pub const MAX_HEAD: u32 = 64 * 1024;
 /// all on a connection.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
+
+/// How long connections on which nothing is asked are kept when the server stops: what is on its way on them is answered.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// How long before the end bodies that are still on their way are given up, so that their callers can be told.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How often to look whether connections are left.
+const POLL: Duration = Duration::from_millis(10);
 
 /// How often the histograms of the metrics are drained, so that they do not grow while nobody scrapes them.
 const METRICS_UPKEEP: Duration = Duration::from_secs(10);
@@ -163,8 +176,8 @@ impl Server {
             &config.limits,
         );
         let replayer = ingest.replayer().clone();
-        let ingest = Arc::new(ingest);
-        let app = application(config, database, &found, ingest.clone(), metrics.clone());
+        let (ingest, drain) = (Arc::new(ingest), Drain::default());
+        let app = application(config, database, &found, ingest.clone(), drain.clone(), metrics.clone());
         let stop = CancellationToken::new();
         let mut background = JoinSet::new();
         background.spawn(until(stop.clone(), async move {
@@ -184,8 +197,9 @@ impl Server {
             background.spawn(until(stop.clone(), tls::reload_on_hangup(files, tls)));
         }
         let handle = Handle::new();
-        let serving = tokio::spawn(serve(listener, tls, handle.clone(), app));
-        Ok(Self { url, found, handle, serving, ingest, writers, background, stop, drain_timeout: config.drain_timeout })
+        let serving = tokio::spawn(serve(Door::new(listener, drain.clone()), tls, handle.clone(), app));
+        let drain_timeout = config.drain_timeout;
+        Ok(Self { url, found, handle, drain, serving, ingest, writers, background, stop, drain_timeout })
     }
 
     /// Where it can be reached: scheme, address and the actual port.
@@ -209,13 +223,30 @@ impl Server {
         }
     }
 
-    /// Takes no new connections, lets requests under way finish within the limit, ends the background work.
+    /// Takes no new connections, lets requests under way finish, ends the background work; within the limit.
     pub async fn stop(mut self) -> io::Result<()> {
-        self.handle.graceful_shutdown(Some(self.drain_timeout));
-        let served = self.serving.await;
+        let end = Instant::now() + self.drain_timeout;
+        self.drain.begin();
+        // A request that comes now on a connection that was kept open is answered; were it closed at once, what is on its
+        // way would be lost. So would be what came on a new connection and has not been read yet.
+        let all_closed = async {
+            while self.handle.connection_count() > 0 {
+                tokio::time::sleep(POLL).await;
+            }
+        };
+        let _closed = timeout(QUIET.min(self.drain_timeout / 4), all_closed).await;
+        self.handle.graceful_shutdown(Some(end.duration_since(Instant::now())));
+        let last_words = LAST_WORDS.min(self.drain_timeout / 4);
+        let served = match timeout_at(end - last_words, &mut self.serving).await {
+            Ok(served) => served,
+            Err(_) => {
+                self.drain.end();
+                self.serving.await
+            }
+        };
         self.ingest.close();
         // What still waits is of callers that have gone; it is stored all the same, as far as there is time.
-        if tokio::time::timeout(self.drain_timeout, self.writers.ended()).await.is_err() {
+        if timeout_at(end, self.writers.ended()).await.is_err() {
             tracing::warn!("readings of callers that have gone were not stored in time");
         }
         // Only now: what a last request asked for is still followed up.
@@ -246,6 +277,7 @@ fn application(
     database: &Database,
     found: &Found,
     ingest: Arc<Ingest>,
+    drain: Drain,
     metrics: metrics_exporter_prometheus::PrometheusHandle,
 ) -> App {
     let query = database::pool(&database.options, "query", config.query_connections, config.query_timeout);
@@ -256,19 +288,15 @@ fn application(
         edition: found.edition,
         late_horizon: config.late_horizon,
         guards: Guards::new(config.limits.clone()),
+        drain,
         metrics,
     }
 }
 
-async fn serve(
-    listener: TcpListener,
-    tls: Option<RustlsConfig>,
-    handle: Handle<SocketAddr>,
-    app: App,
-) -> io::Result<()> {
+async fn serve(door: Door, tls: Option<RustlsConfig>, handle: Handle<Peer>, app: App) -> io::Result<()> {
     let guards = app.guards.clone();
     let service = app::router(app).into_make_service();
-    let mut server = axum_server::Server::<SocketAddr>::from_listener(listener).handle(handle);
+    let mut server = axum_server::Server::<Peer>::from_listener(door).handle(handle);
     let http = server.http_builder();
     http.http1()
         .timer(TokioTimer::new())

@@ -55,7 +55,16 @@ pub struct Patience {
 
 impl Patience {
     pub fn for_(what: &'static str) -> Self {
-        Self { what, started: Instant::now(), pace: tokio::time::interval(Duration::from_millis(25)) }
+        Self::every(Duration::from_millis(25), what)
+    }
+
+    /// For what does not stay for long.
+    pub fn closely(what: &'static str) -> Self {
+        Self::every(Duration::from_millis(1), what)
+    }
+
+    fn every(period: Duration, what: &'static str) -> Self {
+        Self { what, started: Instant::now(), pace: tokio::time::interval(period) }
     }
 
     pub async fn poll(&mut self) {
@@ -73,6 +82,11 @@ impl DataDir {
 
     pub fn path(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// Leaves it for somebody to look at.
+    pub fn keep(&mut self) {
+        self.directory.disable_cleanup(true);
     }
 
     pub fn database(&self) -> PathBuf {
@@ -109,10 +123,15 @@ impl DataDir {
 }
 
 impl Serving {
-    pub fn start(mut command: Command) -> Self {
+    pub fn start(command: Command) -> Self {
         let errors = tempfile::NamedTempFile::new().expect("a file");
-        let said = || std::fs::read_to_string(errors.path()).expect("what it said");
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors.reopen().expect("the file"));
+        Self::start_logged(command, errors.path())
+    }
+
+    /// With what it says in a file.
+    pub fn start_logged(mut command: Command, log: &Path) -> Self {
+        let said = || std::fs::read_to_string(log).expect("what it said");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(std::fs::File::create(log).expect("a file"));
         // A group of its own, so that a signal to the test's group reaches only the test.
         let mut child = command.process_group(0).spawn().expect("the binary");
         let mut url = String::new();
@@ -133,8 +152,13 @@ impl Serving {
     }
 
     /// Ends it with a signal; its exit status, none when the signal killed it.
-    pub fn end(mut self, signal: Signal) -> Option<i32> {
+    pub fn end(self, signal: Signal) -> Option<i32> {
         kill(self.pid(), signal).expect("a running server");
+        self.wait()
+    }
+
+    /// Waits for its end, which somebody has asked for.
+    pub fn wait(mut self) -> Option<i32> {
         self.child.wait().expect("its end").code()
     }
 }

@@ -16,6 +16,7 @@ use meterbase::ingest::Ingest;
 use meterbase::keys::{self, Scope};
 use meterbase::limits::{Guards, Limits};
 use meterbase::rollup::columnstore;
+use meterbase::server::Drain;
 use meterbase::{migrate, observe};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -169,6 +170,7 @@ impl TestApp {
             edition,
             late_horizon: chrono::Duration::days(30),
             guards: Guards::new(Limits::default()),
+            drain: Drain::default(),
             metrics: METRICS.clone(),
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");

@@ -12,7 +12,6 @@ mod copied;
 mod customers;
 mod demo;
 mod devices;
-mod durability;
 mod embedded;
 mod fixtures;
 mod fleet;
@@ -44,6 +43,7 @@ mod rollups;
 mod schema;
 mod stored;
 mod time_zones;
+mod torture;
 mod trees;
 mod usage;
 mod usage_ties;
@@ -57,6 +57,9 @@ use verify::{
 };
 
 fn main() -> ExitCode {
+    if let Some(length) = torture::endless::asked() {
+        return torture::endless::run(length);
+    }
     let mut topics = vec![
         harness::topic!(providers::{
             a_provider_is_made_replaced_and_found,
@@ -246,10 +249,6 @@ fn main() -> ExitCode {
             slow_bodies_are_cut_off,
             the_answer_to_a_large_body_that_is_refused_arrives,
         }),
-        harness::topic!(durability::{
-            no_acknowledged_reading_is_lost_or_doubled_when_postgresql_is_killed,
-            no_acknowledged_reading_is_lost_or_doubled_when_the_server_is_killed,
-        }),
         harness::topic!(copied::{
             readings_go_into_their_chunk_and_the_figures_follow,
             readings_that_another_server_stored_are_told_from_new_ones,
@@ -327,6 +326,7 @@ fn main() -> ExitCode {
     ];
     topics.extend(ingest::topics());
     topics.extend(rollups::topics());
+    topics.extend(torture::topics());
     if meters::directory().is_some() {
         topics.push(harness::topic!(meters::{every_row_of_a_real_meter_is_stored_exactly_or_explained}));
         topics.push(harness::topic!(meter_usage::{

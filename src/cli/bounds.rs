@@ -23,6 +23,10 @@ pub struct Bounds {
     #[arg(long, env = "METERBASE_MAX_INFLIGHT_BYTES", value_name = "SIZE", default_value = "256MiB",
         value_parser = size)]
     max_inflight_bytes: usize,
+    /// Of that memory, most of one provider; beyond it its requests are answered 429, and others still have the rest
+    #[arg(long, env = "METERBASE_MAX_PROVIDER_INFLIGHT_BYTES", value_name = "SIZE", default_value = "200MiB",
+        value_parser = size)]
+    max_provider_inflight_bytes: usize,
     /// Most readings of one provider that wait to be stored; while there are as many, its requests are answered 429
     #[arg(long, env = "METERBASE_MAX_PROVIDER_QUEUE", value_name = "READINGS", default_value = "100000",
         value_parser = clap::value_parser!(u32).range(1..))]
@@ -66,6 +70,7 @@ impl Bounds {
             connections: self.max_connections as usize,
             requests: self.max_requests as usize,
             inflight_bytes: self.max_inflight_bytes,
+            provider_inflight_bytes: self.max_provider_inflight_bytes,
             provider_queue_readings: self.max_provider_queue as usize,
             queue_readings: self.max_queue as usize,
             key_rate: self.key_rate,

@@ -101,11 +101,18 @@ pub fn main() -> ExitCode {
     observe::start_logging(cli.log_format);
     // Fails only when there is one already, which does as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime = match tokio::runtime::Runtime::new() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads()).enable_all().build();
+    let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => return exit(Err(Failure::Failed(format!("cannot start the runtime: {error}")))),
     };
     exit(runtime.block_on(async { cli.command.run(stop_signal()?).await }))
+}
+
+/// Twice the processors and some: sorting and writing out thousands of readings keeps a thread for milliseconds, and the
+/// system lets others' requests go on beside it where tasks of one thread would wait.
+fn threads() -> usize {
+    2 * std::thread::available_parallelism().map_or(2, usize::from) + 2
 }
 
 impl Command {

@@ -7,6 +7,7 @@ use axum::http::request::Parts;
 use crate::app::App;
 use crate::core::entity::Ref;
 use crate::http::extract;
+use crate::http::intake::Held;
 use crate::http::problem::{Code, Problem, Result};
 use crate::keys::{ApiKey, Holder, KeyRate, Provider, Scope};
 
@@ -118,6 +119,9 @@ async fn tenant(parts: &Parts, app: &App, scopes: &[Scope]) -> Result<Tenant> {
     let holder = authenticate(parts, app, scopes, known).await?;
     match (holder.provider, named?) {
         (Some(Provider { provider_id, key, time_zone }), _) => {
+            if let Some(held) = parts.extensions.get::<Held>() {
+                held.count_for(app.guards.parts.of(provider_id));
+            }
             Ok(Tenant { provider_id, key, time_zone, key_id: Some(holder.key_id), rate: holder.rate })
         }
         (None, Some(named)) => Err(Problem::no_such("provider", named, Some("provider"))),

@@ -3,11 +3,12 @@
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny, SeqAccess, Visitor};
 
 use crate::app::MAX_BODY;
 use crate::core::entity::{Key, Ref};
-use crate::http::intake;
+use crate::http::intake::{self, Held};
 use crate::http::problem::{Code, Problem, Result};
 use crate::limits::Limit;
 
@@ -87,8 +88,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
         if content_type(request.headers()) != Some("application/json") {
             return Err(Problem::new(Code::UnsupportedMediaType, "send Content-Type: application/json"));
         }
-        let bytes = intake::whole(request, Limit::RegistryBytes, MAX_BODY).await?;
-        json(&bytes).map(Self)
+        json(&registry(request).await?).map(Self)
     }
 }
 
@@ -97,12 +97,54 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for BodyOrNon
 
     async fn from_request(request: Request, _: &S) -> Result<Self> {
         let is_json = content_type(request.headers()) == Some("application/json");
-        let bytes = intake::whole(request, Limit::RegistryBytes, MAX_BODY).await?;
+        let bytes = registry(request).await?;
         match (bytes.is_empty(), is_json) {
             (true, _) => Ok(Self(T::default())),
             (false, true) => json(&bytes).map(Self),
             (false, false) => Err(Problem::new(Code::UnsupportedMediaType, "send Content-Type: application/json")),
         }
+    }
+}
+
+/// A whole body, which takes as much again of the memory for bodies: what is made of it lives as long.
+async fn registry(request: Request) -> Result<Vec<u8>> {
+    let held = request.extensions().get::<Held>().cloned();
+    let held = held.ok_or_else(|| Problem::internal("a body came past the intake"))?;
+    let bytes = intake::whole(request, Limit::RegistryBytes, MAX_BODY).await?;
+    if held.grow(bytes.len()) { Ok(bytes) } else { Err(intake::no_room(&held)) }
+}
+
+/// An array of at most `MOST` items; of a longer one nothing is kept.
+pub enum AtMost<T, const MOST: usize> {
+    These(Vec<T>),
+    TooMany,
+}
+
+impl<'de, T: Deserialize<'de>, const MOST: usize> Deserialize<'de> for AtMost<T, MOST> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Items<T, const MOST: usize>(std::marker::PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>, const MOST: usize> Visitor<'de> for Items<T, MOST> {
+            type Value = AtMost<T, MOST>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a sequence")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> std::result::Result<Self::Value, A::Error> {
+                let mut these = Vec::new();
+                while let Some(item) = items.next_element()? {
+                    if these.len() == MOST {
+                        while items.next_element::<IgnoredAny>()?.is_some() {}
+                        return Ok(AtMost::TooMany);
+                    }
+                    these.push(item);
+                }
+                Ok(AtMost::These(these))
+            }
+        }
+
+        deserializer.deserialize_seq(Items(std::marker::PhantomData))
     }
 }
 

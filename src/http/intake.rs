@@ -17,11 +17,11 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use crate::app::App;
 use crate::http::problem::{Code, Problem, Result};
-use crate::limits::{Limit, Share};
+use crate::limits::{Hold, Limit};
 
 /// What a request holds of the memory for bodies, until it is answered. Whoever keeps what is made of the body longer
 /// keeps this with it.
-pub type Held = Arc<Share>;
+pub type Held = Arc<Hold>;
 
 /// Answered whatever the load is.
 const ALWAYS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
@@ -32,7 +32,7 @@ const LINGER: Duration = Duration::from_secs(2);
 
 pub async fn guard(State(app): State<App>, mut request: Request, next: Next) -> Result<Response> {
     let guards = &app.guards;
-    let held = Arc::new(guards.memory.take(0).ok_or_else(overloaded)?);
+    let held = Arc::new(Hold::new(guards.memory.take(0).ok_or_else(overloaded)?));
     let body = std::mem::take(request.body_mut());
     let is_empty = body.is_end_stream();
     let body = Counted::of(&request, body, held.clone(), &app);
@@ -85,7 +85,8 @@ fn problem(error: &(dyn std::error::Error + 'static)) -> Option<Problem> {
             return None;
         }
         match error.downcast_ref() {
-            Some(Broken::Full) => return Some(overloaded()),
+            Some(Broken::Full { of_provider: true }) => return Some(provider_overloads()),
+            Some(Broken::Full { of_provider: false }) => return Some(overloaded()),
             Some(why @ Broken::Late(_)) => return Some(Problem::new(Code::SlowBody, why.to_string())),
             Some(why @ Broken::Ending) => return Some(Problem::new(Code::Unavailable, why.to_string())),
             None => {}
@@ -97,6 +98,16 @@ fn problem(error: &(dyn std::error::Error + 'static)) -> Option<Problem> {
 
 pub fn overloaded() -> Problem {
     Problem::new(Code::Overloaded, "the server has as much to do as it can hold; nothing of this request was done")
+}
+
+fn provider_overloads() -> Problem {
+    let detail = "this provider has as many bodies under way as it may; nothing of this was stored, send slower";
+    Problem::new(Code::TooManyReadings, detail)
+}
+
+/// Why no more could be taken of the memory for bodies.
+pub fn no_room(held: &Held) -> Problem {
+    if held.provider_was_full() { provider_overloads() } else { overloaded() }
 }
 
 /// 0 for a body whose length is told by its end.
@@ -123,7 +134,7 @@ struct Counted {
 #[derive(Debug, thiserror::Error)]
 enum Broken {
     #[error("no memory is left for bodies")]
-    Full,
+    Full { of_provider: bool },
     #[error("the body did not arrive in time ({}); nothing of it was stored", .0.name())]
     Late(Limit),
     #[error("the server stops, and the body was not there in time; nothing of it was stored")]
@@ -178,7 +189,8 @@ impl HttpBody for Counted {
         self.next.as_mut().reset(next);
         let size = polled.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()).map_or(0, Bytes::len);
         if !self.held.grow(size) {
-            return self.break_off(Broken::Full);
+            let of_provider = self.held.provider_was_full();
+            return self.break_off(Broken::Full { of_provider });
         }
         Poll::Ready(polled.map(|frame| frame.map_err(Into::into)))
     }

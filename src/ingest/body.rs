@@ -3,6 +3,7 @@
 use axum::extract::{FromRef, FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use chrono::Utc;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::app::App;
 use crate::core::reading::{self, Format, Item, MAX_READINGS, Unreadable};
@@ -46,8 +47,12 @@ where
         if encoding.is_none() && bytes.len() <= INLINE {
             return readings(bytes, None, format, held);
         }
-        let decoders = App::from_ref(state).guards.decoders.clone();
-        let decoder = decoders.acquire_owned().await.map_err(Problem::internal)?;
+        let app = App::from_ref(state);
+        let decoder = decoder(&app, &held).await?;
+        // Decoding is most of the work of a request that is refused.
+        if let Some(part) = held.part() {
+            app.ingest.has_room(part.provider_id)?;
+        }
         let decoding = tokio::task::spawn_blocking(move || {
             let readings = readings(bytes, encoding, format, held);
             drop(decoder);
@@ -55,6 +60,17 @@ where
         });
         decoding.await.map_err(Problem::internal)?
     }
+}
+
+/// A decoder, when it is this body's turn. A provider has few bodies in the line for them, so others' do not wait for all of
+/// one that floods.
+async fn decoder(app: &App, held: &Held) -> Result<[Option<OwnedSemaphorePermit>; 2]> {
+    let place = match held.part() {
+        Some(part) => Some(part.decoders.clone().acquire_owned().await.map_err(Problem::internal)?),
+        None => None,
+    };
+    let decoder = app.guards.decoders.clone().acquire_owned().await.map_err(Problem::internal)?;
+    Ok([Some(decoder), place])
 }
 
 fn format(headers: &HeaderMap) -> Result<Format> {
@@ -86,7 +102,8 @@ fn readings(sent: Vec<u8>, encoding: Option<Encoding>, format: Format, held: Hel
     let text = match encoding {
         None => sent,
         Some(encoding) => {
-            let decoded = decode(&sent, encoding, MAX_BODY, |more| held.grow(more)).map_err(undecodable)?;
+            let decoded =
+                decode(&sent, encoding, MAX_BODY, |more| held.grow(more)).map_err(|why| undecodable(why, &held))?;
             held.shrink(sent.len());
             decoded
         }
@@ -95,12 +112,12 @@ fn readings(sent: Vec<u8>, encoding: Option<Encoding>, format: Format, held: Hel
     Ok(SentReadings { items, held })
 }
 
-fn undecodable(why: Undecodable) -> Problem {
+fn undecodable(why: Undecodable, held: &Held) -> Problem {
     match why {
         Undecodable::Broken(_) => Problem::new(Code::UnreadableBody, why.to_string()),
         Undecodable::TooLarge(_) => too_large(Limit::DecodedBytes, why.to_string()),
         Undecodable::TooManyFrames => too_large(Limit::EncodedFrames, why.to_string()),
-        Undecodable::NoRoom => intake::overloaded(),
+        Undecodable::NoRoom => intake::no_room(held),
     }
 }
 
@@ -111,14 +128,14 @@ fn parse(text: &[u8], format: Format, held: &Held) -> Result<Vec<Item>> {
         untaken += READING_BYTES + outside;
         untaken < ROOM || held.grow(std::mem::take(&mut untaken))
     };
-    let items = reading::parse_within(text, format, Utc::now(), &mut room).map_err(unreadable)?;
-    if held.grow(untaken) { Ok(items) } else { Err(intake::overloaded()) }
+    let items = reading::parse_within(text, format, Utc::now(), &mut room).map_err(|why| unreadable(why, held))?;
+    if held.grow(untaken) { Ok(items) } else { Err(intake::no_room(held)) }
 }
 
-fn unreadable(why: Unreadable) -> Problem {
+fn unreadable(why: Unreadable, held: &Held) -> Problem {
     match why {
         Unreadable::Body(_) => Problem::new(Code::UnreadableBody, why.to_string()),
-        Unreadable::NoRoom => intake::overloaded(),
+        Unreadable::NoRoom => intake::no_room(held),
         Unreadable::TooManyColumns(_) => too_large(Limit::Columns, why.to_string()),
         Unreadable::TooMany => too_large(
             Limit::Readings,

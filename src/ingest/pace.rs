@@ -19,7 +19,14 @@ const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const STANDING: HeaderName = HeaderName::from_static("ratelimit");
 
 /// How it stands with the key that sends readings; none where it has no limit.
-pub struct Pace(Option<Standing>);
+pub struct Pace(Option<Taken>);
+
+/// What a request took of its key's rate.
+struct Taken {
+    key_id: i32,
+    readings: usize,
+    standing: Standing,
+}
 
 impl Pace {
     /// Counts the readings of a request. Where they are too many, nothing of it is to be stored, and this is the answer.
@@ -32,7 +39,7 @@ impl Pace {
         };
         let Some((key_id, rate)) = tenant.key_id.zip(rate) else { return Ok(Self(None)) };
         match app.guards.rates.take(key_id, rate, readings, Instant::now()) {
-            Ok(standing) => Ok(Self(Some(standing))),
+            Ok(standing) => Ok(Self(Some(Taken { key_id, readings, standing }))),
             Err(TooMany::Now(standing, wait)) => Err(Box::new(too_fast(standing, wait, readings))),
             Err(TooMany::Ever(standing)) => Err(Box::new(too_many(standing, readings))),
         }
@@ -40,12 +47,23 @@ impl Pace {
 
     /// The answer, with what the key may still send.
     pub fn tell(&self, answer: impl IntoResponse) -> Response {
-        let mut response = answer.into_response();
-        if let Some(standing) = &self.0 {
-            response.headers_mut().extend(fields(standing));
-        }
-        response
+        told(self.0.as_ref().map(|taken| &taken.standing), answer)
     }
+
+    /// The readings were refused at once for another reason: they cost the key nothing.
+    pub fn give_back(&self, app: &App) {
+        if let Some(Taken { key_id, readings, standing }) = &self.0 {
+            app.guards.rates.give_back(*key_id, standing.rate, *readings);
+        }
+    }
+}
+
+fn told(standing: Option<&Standing>, answer: impl IntoResponse) -> Response {
+    let mut response = answer.into_response();
+    if let Some(standing) = standing {
+        response.headers_mut().extend(fields(standing));
+    }
+    response
 }
 
 fn too_fast(standing: Standing, wait: Duration, readings: usize) -> Response {
@@ -56,7 +74,7 @@ fn too_fast(standing: Standing, wait: Duration, readings: usize) -> Response {
          nothing was stored, send them again in {} s",
         seconds(wait)
     );
-    let mut response = Pace(Some(standing)).tell(Problem::new(Code::TooManyReadings, detail));
+    let mut response = told(Some(&standing), Problem::new(Code::TooManyReadings, detail));
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds(wait)));
     response
 }
@@ -69,7 +87,7 @@ fn too_many(standing: Standing, readings: usize) -> Response {
          {burst} readings, {per_second} readings a second",
         readings.div_ceil(burst as usize)
     );
-    Pace(Some(standing)).tell(Problem::new(Code::PayloadTooLarge, detail))
+    told(Some(&standing), Problem::new(Code::PayloadTooLarge, detail))
 }
 
 fn fields(standing: &Standing) -> [(HeaderName, HeaderValue); 2] {

@@ -120,7 +120,8 @@ async fn post(
         Ok(pace) => pace,
         Err(answer) => return Ok(*answer),
     };
-    let stored = app.ingest.store(tenant.provider_id, tenant.key_id, items, held.clone()).await?;
+    let waiting = app.ingest.hand_in(tenant.provider_id, tenant.key_id, items, held.clone());
+    let stored = waiting.inspect_err(|_| pace.give_back(&app))?.stored().await?;
     let receipt = Receipt::new(&stored.items, stored.verdicts, query.receipts.is_some());
     receipt.count();
     Ok(pace.tell(Json(receipt)))

@@ -35,12 +35,18 @@ impl Default for Settings {
     }
 }
 
+/// Most readings of a transaction of small requests, about: those of others wait for it.
+const EXPRESS_READINGS: usize = 5_000;
+
 /// Where requests hand in their readings. The writers end when the last of these is gone, or after [`Ingest::close`].
 pub struct Ingest {
     pool: PgPool,
     queue: Arc<Queue>,
     replayer: Replayer,
 }
+
+/// A request that waits to be stored.
+pub struct Waiting(oneshot::Receiver<Result<Stored>>);
 
 /// The writers at work.
 #[derive(Debug)]
@@ -51,11 +57,12 @@ impl Ingest {
     /// provider's registry is done are stored on `patient`'s, and so are those in quarantine that are tried again.
     pub fn start(pool: PgPool, patient: PgPool, settings: Settings, limits: &Limits) -> (Self, Writers) {
         let bounds = Bounds { provider: limits.provider_queue_readings, total: limits.queue_readings };
-        let queue = Arc::new(Queue::new(bounds));
+        // With two or more, one is always there for small requests.
+        let has_express = pool.options().get_max_connections() > 1;
+        let queue = Arc::new(Queue::new(bounds, has_express));
         let directory = Arc::new(Directory::default());
         let mut writers = JoinSet::new();
         for number in 0..pool.options().get_max_connections() {
-            // With two or more, one is always there for small requests.
             let lane = if number == 1 { Lane::Express } else { Lane::All };
             let (queue, directory) = (queue.clone(), directory.clone());
             let (pool, patient, quarantine) = (pool.clone(), patient.clone(), limits.quarantine_readings);
@@ -75,26 +82,38 @@ impl Ingest {
         &self.replayer
     }
 
-    /// Stores what can be stored of a request. When this returns, it is committed.
-    pub async fn store(
+    /// Refuses at once what could not wait just now.
+    pub fn has_room(&self, provider_id: i32) -> Result<()> {
+        self.queue.full(provider_id).map_or(Ok(()), |full| Err(refusal(full)))
+    }
+
+    /// Lets a request wait to be stored, or refuses it at once.
+    pub fn hand_in(
         &self,
         provider_id: i32,
         key_id: Option<i32>,
         items: Vec<Item>,
         held: intake::Held,
-    ) -> Result<Stored> {
+    ) -> Result<Waiting> {
         let (answer, stored) = oneshot::channel();
         let batch = Batch { provider_id, key_id, items, held: Some(held), queued_at: Instant::now(), answer };
         if let Err((full, _)) = self.queue.push(batch) {
             return Err(refusal(full));
         }
         metrics::gauge!("meterbase_ingest_queue_readings").set(self.queue.readings() as f64);
-        stored.await.unwrap_or_else(|_| Err(Problem::new(Code::Unavailable, "the server stops; send it again")))
+        Ok(Waiting(stored))
     }
 
     /// Takes no more readings; the writers store what waits, and end.
     pub fn close(&self) {
         self.queue.close();
+    }
+}
+
+impl Waiting {
+    /// What could be stored of the request. When this returns, it is committed.
+    pub async fn stored(self) -> Result<Stored> {
+        self.0.await.unwrap_or_else(|_| Err(Problem::new(Code::Unavailable, "the server stops; send it again")))
     }
 }
 
@@ -146,7 +165,11 @@ struct Writer {
 impl Writer {
     async fn run(self) {
         let mut patients = JoinSet::new();
-        while let Some(batches) = self.queue.take(self.lane, self.settings.flush_readings, self.settings.linger).await {
+        let most = match self.lane {
+            Lane::All => self.settings.flush_readings,
+            Lane::Express => self.settings.flush_readings.min(EXPRESS_READINGS),
+        };
+        while let Some(batches) = self.queue.take(self.lane, most, self.settings.linger).await {
             metrics::gauge!("meterbase_ingest_queue_readings").set(self.queue.readings() as f64);
             let left_out = self.store(batches).await;
             self.queue.stored(self.lane);

@@ -48,6 +48,8 @@ limits! {
         "Requests being answered at once, over all connections; 503 beyond, except for health and metrics";
     InflightBytes = "inflight_bytes", "bytes", Some("--max-inflight-bytes"), None,
         "Bodies and the readings made of them, in memory at once; 503 beyond";
+    ProviderInflightBytes = "provider_inflight_bytes", "bytes", Some("--max-provider-inflight-bytes"), None,
+        "Of those, the ones of one provider; 429 beyond";
     ProviderQueueReadings = "provider_queue_readings", "readings", Some("--max-provider-queue"), None,
         "Readings of one provider that wait to be stored, and one body more; 429 beyond";
     QueueReadings = "queue_readings", "readings", Some("--max-queue"), None,
@@ -61,7 +63,7 @@ limits! {
     QuarantineAge = "quarantine_age", "seconds", Some("--quarantine-age"), None,
         "Time for a reading to be in quarantine; it is deleted beyond";
     Decoders = "decoders", "threads", None, None,
-        "Large or compressed bodies being decoded at once, as many as processors; others wait";
+        "Large or compressed bodies being decoded at once, as many as processors; others wait, of each provider as many in one line";
     SentBytes = "sent_bytes", "bytes", None, Some(ingest::MAX_BODY as u64),
         "A body of readings as it is sent; 413 beyond";
     DecodedBytes = "decoded_bytes", "bytes", None, Some(ingest::MAX_BODY as u64),

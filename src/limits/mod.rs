@@ -6,6 +6,7 @@
 
 mod budget;
 mod list;
+mod provider;
 pub mod rate;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use tokio::sync::Semaphore;
 
 pub use budget::{Budget, Share};
 pub use list::Limit;
+pub use provider::{Hold, Part, Parts};
 use rate::Rates;
 
 /// The limits that an operator may set.
@@ -26,6 +28,8 @@ pub struct Limits {
     pub requests: usize,
     /// Most bytes of bodies, and of the readings made of them, in memory at once.
     pub inflight_bytes: usize,
+    /// Of those, most of one provider.
+    pub provider_inflight_bytes: usize,
     /// Most readings of one provider that wait to be stored.
     pub provider_queue_readings: usize,
     /// Most readings of all providers that wait to be stored.
@@ -54,6 +58,7 @@ impl Default for Limits {
             connections: 1024,
             requests: 4096,
             inflight_bytes: 256 * 1024 * 1024,
+            provider_inflight_bytes: 200 * 1024 * 1024,
             provider_queue_readings: 100_000,
             queue_readings: 300_000,
             key_rate: 0,
@@ -79,6 +84,8 @@ pub struct Guards {
     pub connections: Arc<Budget>,
     pub requests: Arc<Budget>,
     pub memory: Arc<Budget>,
+    /// What each provider may take of it, and of the decoders.
+    pub parts: Parts,
     /// What keys may still send.
     pub rates: Rates,
     /// Large bodies are decoded on as many threads as there are processors; more would only take turns.
@@ -96,6 +103,7 @@ impl Guards {
             connections: Budget::new(Limit::Connections, limits.connections),
             requests: Budget::new(Limit::Requests, limits.requests),
             memory: Budget::new(Limit::InflightBytes, limits.inflight_bytes),
+            parts: Parts::new(limits.provider_inflight_bytes, decoder_count),
             rates: Rates::default(),
             decoders: Arc::new(Semaphore::new(decoder_count)),
             goodbyes: Arc::new(Semaphore::new(GOODBYES)),
@@ -111,6 +119,7 @@ impl Guards {
             Limit::Connections => limits.connections as u64,
             Limit::Requests => limits.requests as u64,
             Limit::InflightBytes => limits.inflight_bytes as u64,
+            Limit::ProviderInflightBytes => limits.provider_inflight_bytes as u64,
             Limit::ProviderQueueReadings => limits.provider_queue_readings as u64,
             Limit::QueueReadings => limits.queue_readings as u64,
             Limit::KeyRate => limits.key_rate.into(),
@@ -132,6 +141,7 @@ impl Guards {
             Limit::Connections => Some(self.connections.used()),
             Limit::Requests => Some(self.requests.used()),
             Limit::InflightBytes => Some(self.memory.used()),
+            Limit::ProviderInflightBytes => Some(self.parts.most_memory()),
             Limit::Decoders => Some(self.decoder_count.saturating_sub(self.decoders.available_permits())),
             _ => None,
         }

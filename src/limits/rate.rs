@@ -84,6 +84,17 @@ impl Rates {
         keys.insert(key_id, (rate, now + full_in));
         Ok(rate.standing(full_in))
     }
+
+    /// Gives back what was just taken at this rate: those readings were not sent after all. Later it would be more than the
+    /// burst, for some of it has come back by itself.
+    pub fn give_back(&self, key_id: i32, rate: Rate, readings: usize) {
+        let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = keys.get_mut(&key_id).filter(|(of, _)| *of == rate);
+        if let Some((_, full_at)) = taken {
+            let earlier = full_at.checked_sub(rate.time(u32::try_from(readings).unwrap_or(u32::MAX)));
+            *full_at = earlier.unwrap_or(*full_at);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -108,6 +119,22 @@ mod tests {
         assert_eq!(take(20, 2100), Ok(standing(0, 2000)));
         assert_eq!(take(21, 9000), Err(TooMany::Ever(standing(20, 0))));
         assert_eq!(take(0, 9000), Ok(standing(20, 0)));
+    }
+
+    #[test]
+    fn what_was_not_sent_after_all_may_be_sent_again() {
+        let (rates, rate, now) = (Rates::default(), Rate::new(10, 20).unwrap(), Instant::now());
+        assert!(rates.take(7, rate, 15, now).is_ok());
+        assert_eq!(rates.take(7, rate, 5, now).map(|standing| standing.remaining), Ok(0));
+        rates.give_back(7, rate, 5);
+        assert!(rates.take(7, rate, 6, now).is_err());
+        assert_eq!(rates.take(7, rate, 5, now).map(|standing| standing.remaining), Ok(0));
+        // What was taken at another rate is not in this one.
+        let other = Rate::new(10, 30).unwrap();
+        assert!(rates.take(7, other, 30, now).is_ok());
+        rates.give_back(7, rate, 20);
+        assert!(rates.take(7, other, 1, now).is_err());
+        rates.give_back(8, rate, 20);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::core::entity::{Key, Ref};
 use crate::http::access::{Tenant, Writer};
-use crate::http::extract::{self, Body, NoParameters, Query};
+use crate::http::extract::{self, AtMost, Body, NoParameters, Query};
 use crate::http::problem::{Code, Problem};
 use crate::registry::device_set::{self, Done, Wanted};
 use crate::registry::ownership::Owner;
@@ -109,11 +109,11 @@ async fn post(
     State(app): State<App>,
     Writer(tenant): Writer,
     Query(NoParameters {}): Query<NoParameters>,
-    Body(body): Body<Vec<Box<RawValue>>>,
+    Body(body): Body<AtMost<Box<RawValue>, MAX_DEVICES>>,
 ) -> Result<Json<BatchAnswer>, Problem> {
-    if body.len() > MAX_DEVICES {
+    let AtMost::These(body) = body else {
         return Err(Problem::new(Code::PayloadTooLarge, format!("at most {MAX_DEVICES} devices at once")));
-    }
+    };
     let items = read(&body);
     let mut db = app.query.begin().await?;
     lock_stamping(&mut db, tenant.provider_id).await?;

@@ -1,6 +1,8 @@
 //! What waits to be stored: a bounded queue for each provider, served in turn by readings, so that a provider that
 //! floods waits for itself.
 
+mod provider;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,6 +13,9 @@ use crate::core::reading::Item;
 use crate::http::intake::Held;
 use crate::http::problem;
 use crate::ingest::verdict::Verdict;
+use provider::{Part, Provider};
+
+pub use provider::SMALL;
 
 /// Readings of one request, and who waits for their verdicts.
 pub struct Batch {
@@ -61,6 +66,9 @@ pub enum Lane {
     Express,
 }
 
+/// How long after another provider's last small batch large ones are stored with consideration for the next one.
+const BESIDE: Duration = Duration::from_secs(1);
+
 /// How long a batch waits for others to come along, so that they are stored in one transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Linger {
@@ -69,12 +77,6 @@ pub struct Linger {
     /// While others are: two transactions beside each other take more of the database than one of both.
     pub busy: Duration,
 }
-
-/// Readings that a provider may have stored when its turn comes; a larger batch waits several turns.
-const QUANTUM: usize = 5_000;
-
-/// Most readings of a batch that the express lane takes.
-pub const SMALL: usize = 500;
 
 pub struct Queue {
     bounds: Bounds,
@@ -107,33 +109,33 @@ struct Waiting {
     storing: usize,
     storing_small: usize,
     closed: bool,
-}
-
-#[derive(Default)]
-struct Provider {
-    small: VecDeque<Batch>,
-    large: VecDeque<Batch>,
-    readings: usize,
-    /// Readings that it may still have taken in this turn.
-    credit: usize,
+    /// Whether there is somebody who takes only small batches.
+    has_express: bool,
+    /// How many may store large ones while another provider sends small ones.
+    beside: usize,
+    /// Who sent a small batch last, and who a large one, and when.
+    last_small: Option<(i32, Instant)>,
+    last_large: Option<(i32, Instant)>,
 }
 
 impl Queue {
-    pub fn new(bounds: Bounds) -> Self {
-        Self { bounds, waiting: Mutex::default(), changed: Notify::new() }
+    /// `has_express` says that somebody takes only small batches.
+    pub fn new(bounds: Bounds, has_express: bool) -> Self {
+        // Half of the processors, for the database's work is most of it.
+        let beside = std::thread::available_parallelism().map_or(1, |processors| (processors.get() / 2).max(1));
+        let waiting = Waiting { has_express, beside, ..Waiting::default() };
+        Self { bounds, waiting: Mutex::new(waiting), changed: Notify::new() }
+    }
+
+    /// Why a batch of a provider could not wait just now.
+    pub fn full(&self, provider_id: i32) -> Option<Full> {
+        self.lock().full(provider_id, &self.bounds)
     }
 
     /// Lets a batch wait, or gives it back.
     pub fn push(&self, batch: Batch) -> Result<(), (Full, Batch)> {
         let mut waiting = self.lock();
-        let of_provider = waiting.providers.get(&batch.provider_id).map_or(0, |provider| provider.readings);
-        let full = match () {
-            () if waiting.closed => Some(Full::Closed),
-            () if of_provider >= self.bounds.provider => Some(Full::Provider),
-            () if waiting.readings >= self.bounds.total => Some(Full::Server),
-            () => None,
-        };
-        if let Some(full) = full {
+        if let Some(full) = waiting.full(batch.provider_id, &self.bounds) {
             return Err((full, batch));
         }
         waiting.push(batch);
@@ -185,6 +187,7 @@ impl Queue {
                 match waiting.oldest(lane) {
                     None if waiting.closed && waiting.is_empty(lane) => return None,
                     None => None,
+                    Some(_) if waiting.is_considerate(lane) => None,
                     Some((oldest, readings)) => {
                         let pause = waiting.linger(lane, linger).saturating_sub(oldest.elapsed());
                         if readings >= most || pause.is_zero() || waiting.closed {
@@ -223,55 +226,83 @@ impl Waiting {
         }
     }
 
+    fn full(&self, provider_id: i32, bounds: &Bounds) -> Option<Full> {
+        let of_provider = self.providers.get(&provider_id).map_or(0, |provider| provider.readings);
+        match () {
+            () if self.closed => Some(Full::Closed),
+            () if of_provider >= bounds.provider => Some(Full::Provider),
+            () if self.readings >= bounds.total => Some(Full::Server),
+            () => None,
+        }
+    }
+
     /// Small batches do not wait for large ones to be stored.
     fn linger(&self, lane: Lane, linger: Linger) -> Duration {
         let busy = self.storing_small + if lane == Lane::All { self.storing } else { 0 };
         if busy > 0 { linger.busy.max(linger.idle) } else { linger.idle }
     }
 
+    /// Whether large batches wait though somebody could take them: enough of them are being stored beside the small ones of
+    /// another provider.
+    fn is_considerate(&self, lane: Lane) -> bool {
+        let Some(((small, at), (large, _))) = self.last_small.zip(self.last_large) else { return false };
+        let is_beside = lane == Lane::All && self.has_express && small != large && at.elapsed() < BESIDE;
+        is_beside && self.storing >= self.beside && self.part(lane) == Part::Heavy
+    }
+
     fn push(&mut self, batch: Batch) {
         let (id, readings) = (batch.provider_id, batch.items.len());
+        let last = if readings <= SMALL { &mut self.last_small } else { &mut self.last_large };
+        *last = Some((id, batch.queued_at));
         let provider = self.providers.entry(id).or_default();
         if provider.is_empty() {
             self.turns.push_back(id);
         }
-        provider.readings += readings;
         self.readings += readings;
-        let queue = if readings <= SMALL { &mut provider.small } else { &mut provider.large };
-        queue.push_back(batch);
+        provider.push(batch);
     }
 
     /// When the oldest batch of a lane began to wait, and how many readings wait there.
     fn oldest(&self, lane: Lane) -> Option<(Instant, usize)> {
-        let fronts = self.queues(lane).filter_map(|queue| queue.front()).map(|batch| batch.queued_at);
-        fronts.min().map(|oldest| {
-            let readings = match lane {
-                Lane::All if self.paused.is_empty() => self.readings,
-                _ => self.queues(lane).flatten().map(|batch| batch.items.len()).sum(),
-            };
-            (oldest, readings)
-        })
+        let part = self.part(lane);
+        let fronts = self.queues(part).filter_map(|queue| queue.front()).map(|batch| batch.queued_at);
+        fronts.min().map(|oldest| (oldest, self.going().map(|provider| provider.readings(part)).sum()))
     }
 
-    /// What waits in a lane and is not paused.
-    fn queues(&self, lane: Lane) -> impl Iterator<Item = &VecDeque<Batch>> {
-        let going = self.providers.iter().filter(|(id, _)| !self.paused.contains_key(*id));
-        going.flat_map(move |(_, provider)| provider.queues(lane))
+    /// What is taken in a lane just now.
+    fn part(&self, lane: Lane) -> Part {
+        match lane {
+            Lane::Express => Part::Small,
+            Lane::All if self.has_express && self.going().any(|provider| !provider.large.is_empty()) => Part::Heavy,
+            Lane::All => Part::All,
+        }
+    }
+
+    /// Providers that are not paused.
+    fn going(&self) -> impl Iterator<Item = &Provider> {
+        self.providers.iter().filter(|(id, _)| !self.paused.contains_key(*id)).map(|(_, provider)| provider)
+    }
+
+    /// What waits of a part and is not paused.
+    fn queues(&self, part: Part) -> impl Iterator<Item = &VecDeque<Batch>> {
+        self.going().flat_map(move |provider| provider.queues(part))
     }
 
     /// Whether nothing waits in a lane, paused or not.
     fn is_empty(&self, lane: Lane) -> bool {
-        self.providers.values().flat_map(|provider| provider.queues(lane)).all(VecDeque::is_empty)
+        let part = if lane == Lane::All { Part::All } else { Part::Small };
+        self.providers.values().flat_map(|provider| provider.queues(part)).all(VecDeque::is_empty)
     }
 
     fn take(&mut self, lane: Lane, most: usize) -> Vec<Batch> {
         let (mut taken, mut readings) = (Vec::new(), 0);
+        let part = self.part(lane);
         // Each round gives every provider its quantum, so it ends: a batch that is too large for one has it some day.
         while readings < most {
-            let Some(id) = self.next_turn(lane) else { break };
+            let Some(id) = self.next_turn(part) else { break };
             let provider = self.providers.get_mut(&id).expect("a provider in turn has something waiting");
-            provider.credit += QUANTUM;
-            while let Some(batch) = provider.take(lane, most.saturating_sub(readings), taken.is_empty()) {
+            provider.begin_turn();
+            while let Some(batch) = provider.take(part, most.saturating_sub(readings), taken.is_empty()) {
                 readings += batch.items.len();
                 self.readings -= batch.items.len();
                 taken.push(batch);
@@ -284,60 +315,26 @@ impl Waiting {
             } else {
                 self.turns.push_back(id);
             }
-            if !taken.is_empty() && !self.any_fits(lane, most.saturating_sub(readings)) {
+            if !taken.is_empty() && !self.any_fits(part, most.saturating_sub(readings)) {
                 break;
             }
         }
         taken
     }
 
-    /// Takes the next provider with something in this lane out of the turns.
-    fn next_turn(&mut self, lane: Lane) -> Option<i32> {
+    /// Takes the next provider with something in this part out of the turns.
+    fn next_turn(&mut self, part: Part) -> Option<i32> {
         let has = |id: &i32| {
             let provider = self.providers.get(id).filter(|_| !self.paused.contains_key(id));
-            provider.is_some_and(|provider| provider.queues(lane).any(|queue| !queue.is_empty()))
+            provider.is_some_and(|provider| provider.queues(part).any(|queue| !queue.is_empty()))
         };
         let at = self.turns.iter().position(has)?;
         self.turns.remove(at)
     }
 
-    /// Whether some provider's next batch of this lane has at most `room` readings.
-    fn any_fits(&self, lane: Lane, room: usize) -> bool {
-        self.queues(lane).any(|queue| queue.front().is_some_and(|batch| batch.items.len() <= room))
-    }
-}
-
-impl Provider {
-    fn is_empty(&self) -> bool {
-        self.small.is_empty() && self.large.is_empty()
-    }
-
-    fn queues(&self, lane: Lane) -> impl Iterator<Item = &VecDeque<Batch>> {
-        let large = (lane == Lane::All).then_some(&self.large);
-        [Some(&self.small), large].into_iter().flatten()
-    }
-
-    /// The older of the two next batches that has room and credit; the first of all to be taken needs no room.
-    fn take(&mut self, lane: Lane, room: usize, first: bool) -> Option<Batch> {
-        let large = self.large.front().filter(|_| lane == Lane::All).map(|batch| batch.queued_at);
-        let small = self.small.front().map(|batch| batch.queued_at);
-        let queue = match (small, large) {
-            (Some(small), Some(large)) if large < small => &mut self.large,
-            (None, Some(_)) => &mut self.large,
-            (Some(_), _) => &mut self.small,
-            (None, None) => return None,
-        };
-        let readings = queue.front()?.items.len();
-        if readings > self.credit || (readings > room && !first) {
-            return None;
-        }
-        self.credit -= readings;
-        self.readings -= readings;
-        let batch = queue.pop_front();
-        if self.is_empty() {
-            self.credit = 0;
-        }
-        batch
+    /// Whether some provider's next batch of this part has at most `room` readings.
+    fn any_fits(&self, part: Part, room: usize) -> bool {
+        self.queues(part).any(|queue| queue.front().is_some_and(|batch| batch.items.len() <= room))
     }
 }
 

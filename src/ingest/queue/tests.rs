@@ -1,3 +1,4 @@
+use super::provider::EXPRESS_PATIENCE;
 use super::*;
 
 const AT_ONCE: Linger = Linger { idle: Duration::ZERO, busy: Duration::ZERO };
@@ -13,7 +14,7 @@ fn batch(provider_id: i32, readings: usize) -> Batch {
 }
 
 fn queue(batches: &[(i32, usize)]) -> Queue {
-    let queue = Queue::new(BOUNDS);
+    let queue = Queue::new(BOUNDS, false);
     for (provider, readings) in batches {
         assert!(queue.push(batch(*provider, *readings)).is_ok());
     }
@@ -53,6 +54,56 @@ async fn the_express_lane_leaves_large_batches_alone() {
     let queue = queue(&[(1, 40_000), (1, 3), (2, SMALL), (2, SMALL + 1)]);
     assert_eq!(taken(&queue, Lane::Express, 10_000).await, [(1, 3), (2, SMALL)]);
     assert_eq!(queue.readings(), 40_000 + SMALL + 1);
+}
+
+#[tokio::test]
+async fn small_batches_are_left_to_the_express_lane_while_large_ones_wait() {
+    let queue = Queue::new(BOUNDS, true);
+    let mut waiting = vec![(1, 5_000), (1, 5_000), (2, 10)];
+    waiting.extend([(3, SMALL); 11]);
+    for (provider, readings) in waiting {
+        assert!(queue.push(batch(provider, readings)).is_ok());
+    }
+    // Of a provider that floods with small ones they are not; it has its turn like the one with large ones.
+    let flush = taken(&queue, Lane::All, 7_000).await;
+    assert_eq!(flush, [vec![(1, 5_000)], vec![(3, SMALL); 4]].concat());
+    assert_eq!(taken(&queue, Lane::Express, 1_000).await, [(2, 10), (3, SMALL)]);
+    assert!(queue.push(batch(2, 20)).is_ok());
+    assert_eq!(taken(&queue, Lane::All, 100_000).await, [(1, 5_000)]);
+    // Where no large ones wait they are taken.
+    assert_eq!(taken(&queue, Lane::All, 100_000).await, [vec![(3, SMALL); 6], vec![(2, 20)]].concat());
+    assert_eq!(queue.readings(), 0);
+}
+
+#[tokio::test]
+async fn a_small_batch_that_the_express_lane_does_not_take_goes_with_large_ones() {
+    let queue = Queue::new(BOUNDS, true);
+    let queued_at = Instant::now().checked_sub(EXPRESS_PATIENCE).expect("an instant");
+    assert!(queue.push(Batch { queued_at, ..batch(1, 3) }).is_ok());
+    assert!(queue.push(batch(2, 5_000)).is_ok());
+    assert_eq!(taken(&queue, Lane::All, 10_000).await, [(1, 3), (2, 5_000)]);
+}
+
+#[tokio::test]
+async fn beside_another_provider_s_small_batches_not_all_store_large_ones() {
+    let mut queue = Queue::new(BOUNDS, true);
+    queue.waiting.get_mut().unwrap().beside = 1;
+    for (provider, readings) in [(1, 5_000), (1, 5_000), (1, 3)] {
+        assert!(queue.push(batch(provider, readings)).is_ok());
+    }
+    // Its own small ones are no reason.
+    assert_eq!(taken(&queue, Lane::All, 5_000).await.len(), 1);
+    assert_eq!(taken(&queue, Lane::All, 5_000).await.len(), 1);
+    assert!(queue.push(batch(2, 3)).is_ok());
+    assert!(queue.push(batch(1, 5_000)).is_ok());
+    let large = queue.take(Lane::All, 5_000, AT_ONCE);
+    tokio::pin!(large);
+    assert!(futures::poll!(large.as_mut()).is_pending());
+    assert_eq!(taken(&queue, Lane::Express, 5_000).await, [(1, 3), (2, 3)]);
+    queue.stored(Lane::All);
+    assert!(futures::poll!(large.as_mut()).is_pending());
+    queue.stored(Lane::All);
+    assert_eq!(large.await.expect("a batch").len(), 1);
 }
 
 #[test]

@@ -24,6 +24,7 @@ pub fn topics() -> Vec<Vec<Test>> {
             a_key_that_sends_too_fast_is_told_when_to_go_on,
             keys_have_the_server_s_rate_unless_they_have_their_own,
             more_readings_than_a_burst_are_to_be_sent_in_parts,
+            readings_that_are_refused_because_too_many_wait_cost_the_key_nothing,
         }),
         topic!(replays::{
             a_replay_that_is_broken_off_anywhere_neither_loses_nor_doubles_a_reading,

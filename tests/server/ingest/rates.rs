@@ -2,10 +2,12 @@
 
 use meterbase::limits::Limits;
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 
-use crate::binary::text;
+use crate::binary::{Patience, text};
 use crate::fixtures::north;
 use crate::harness::{Answer, TestApp};
+use crate::limits::serve;
 
 /// The command on the test's database, to its end.
 fn command(app: &TestApp, arguments: &[&str]) -> std::process::Output {
@@ -19,11 +21,11 @@ fn key(app: &TestApp, arguments: &[&str]) -> String {
 }
 
 /// Sends so many readings, of an hour each.
-async fn send(app: &TestApp, base: &str, key: &str, hour: usize, number: usize) -> Answer {
+fn send(app: &TestApp, base: &str, key: &str, hour: usize, number: usize) -> impl Future<Output = Answer> + use<> {
     let row = |n: usize| format!("m1,energy,2026-03-01T{hour:02}:{:02}:{:02}Z,1\n", n / 60, n % 60);
     let body = format!("device,metric,at,value\n{}", (0..number).map(row).collect::<String>());
     let request = app.client.post(format!("{base}/v1/readings")).bearer_auth(key).header("content-type", "text/csv");
-    Answer::of(request.body(body)).await
+    Answer::of(request.body(body))
 }
 
 /// A parameter of a structured field that has one member, such as `q` of `"default";q=5;w=60`.
@@ -61,6 +63,38 @@ pub async fn a_key_that_sends_too_fast_is_told_when_to_go_on(app: TestApp) {
     assert_eq!(stored(&app).await, 5900);
     let metrics = app.client.get(format!("{}/metrics", app.base)).send().await.unwrap().text().await.unwrap();
     assert!(metrics.contains("meterbase_limit_refusals_total{limit=\"key_rate\"}"), "{metrics}");
+}
+
+pub async fn readings_that_are_refused_because_too_many_wait_cost_the_key_nothing(app: TestApp) {
+    north(&app).await;
+    let key = key(&app, &["--rate", "1", "--burst", "50000"]);
+    let server = serve(&app, Limits { provider_queue_readings: 1, ..Limits::default() }).await;
+    // Whoever changes how the provider's readings are stamped holds them off: they wait.
+    let mut holder = app.db().await;
+    let hold = "BEGIN; SELECT pg_advisory_xact_lock(1297371714, provider_id) FROM provider WHERE key = 'north'";
+    sqlx::raw_sql(hold).execute(&mut holder).await.unwrap();
+    let (mut sent, mut patience) = (Vec::new(), Patience::for_("three refusals"));
+    while sent.iter().filter(|answer: &&JoinHandle<_>| answer.is_finished()).count() < 3 {
+        patience.poll().await;
+        assert!(sent.len() < 48, "nothing is refused");
+        sent.push(tokio::spawn(send(&app, server.url(), &key, sent.len() % 24, 1000)));
+    }
+    sqlx::raw_sql("COMMIT").execute(&mut holder).await.unwrap();
+    let mut accepted = 0;
+    for answer in sent {
+        let answer = answer.await.unwrap();
+        if answer.status == 200 {
+            accepted += 1;
+        } else {
+            assert!(answer.expect_status(429).text.contains("as many readings waiting as it may"));
+        }
+    }
+    let last = send(&app, server.url(), &key, 23, 1).await.expect_status(200);
+    let remaining = parameter(&last, "ratelimit", "r") as usize;
+    let spent = 50_000 - remaining;
+    // One comes back a second.
+    assert!((1000 * accepted - 200..=1000 * accepted + 1).contains(&spent), "{spent} for {accepted} requests");
+    server.stop().await.unwrap();
 }
 
 pub async fn more_readings_than_a_burst_are_to_be_sent_in_parts(app: TestApp) {

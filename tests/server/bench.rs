@@ -1,4 +1,4 @@
-//! `meterbase bench ingest` with the real binary: its figures, and that it loses nothing and leaves nothing behind.
+//! `meterbase bench` with the real binary: its figures, and that it loses nothing and leaves nothing behind.
 
 use std::process::{Child, Stdio};
 
@@ -12,10 +12,22 @@ use crate::harness::TestApp;
 
 /// A run on the test's cluster, with further arguments.
 fn bench(app: &TestApp, arguments: &[&str]) -> std::process::Command {
+    measurement(app, "ingest", &[&["--scale", "1"], arguments].concat())
+}
+
+fn measurement(app: &TestApp, of: &str, arguments: &[&str]) -> std::process::Command {
     let mut command = meterbase();
-    command.args(["bench", "ingest", "--scale", "1", "--json", "-"]).args(arguments);
+    command.args(["bench", of, "--json", "-"]).args(arguments);
     command.args(["--database-url", app.options.to_url_lossy().as_str()]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
+}
+
+/// Runs it to its end: its report.
+fn report(mut command: std::process::Command) -> Value {
+    let output = command.output().expect("the binary");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    serde_json::from_str(&text(&output.stdout)).expect("JSON")
 }
 
 /// What the readings of some rounds come to, numbered from 0: those sent, those that are distinct, the sum of their values
@@ -73,7 +85,7 @@ fn check(told: &Value, name: &str, has_influxdb: bool) {
 
 pub async fn every_workload_is_stored_whole_and_compared(app: TestApp) {
     let mut command = bench(&app, &["--seconds", "1"]);
-    let run = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary");
+    let run = command.spawn().expect("the binary");
     let scratch = database(&run);
     let output = run.wait_with_output().expect("its end");
     assert!(output.status.success(), "{}", text(&output.stderr));
@@ -110,7 +122,7 @@ async fn is_there(db: &mut PgConnection, database: &str) -> bool {
 /// A run of some seconds.
 fn begun(app: &TestApp) -> Child {
     let mut command = bench(app, &["--workload", "a", "--seconds", "5", "--against", "none"]);
-    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary")
+    command.spawn().expect("the binary")
 }
 
 /// The name of its database.
@@ -130,6 +142,66 @@ async fn filling(app: &TestApp, run: &Child) -> PgConnection {
             return db;
         }
     }
+}
+
+pub async fn figures_that_are_measured_are_those_that_were_sent(app: TestApp) {
+    let arguments = ["--devices", "100", "--every", "1", "--batch", "20", "--seconds", "3", "--questions", "10"];
+    let told = report(measurement(&app, "freshness", &arguments));
+    // Three rounds, and a probe a second of 0.001 each.
+    let (sent, distinct, sum) = naive(3, 100, false);
+    let acknowledged = serde_json::json!({"sent": sent + 3, "distinct": distinct + 3, "sum": sum + 3});
+    assert_eq!((&told["acknowledged"], &told["errors"]), (&acknowledged, &serde_json::json!({})));
+    assert_eq!((&told["posts"]["rounds"], &told["probes"]["rounds"]), (&15.into(), &3.into()));
+    // Three turns of ten questions, two of which are the same.
+    let by_question = told["by_question"].as_object().expect("questions");
+    let rounds: Vec<_> = by_question.values().map(|times| number(&times["rounds"]) as u32).collect();
+    assert_eq!((rounds.len(), rounds.iter().sum::<u32>(), rounds.iter().max()), (9, 30, Some(&6)), "{told:#}");
+    for times in ["posts", "probes", "behind", "questions"].map(|of| &told[of]) {
+        let [p50, p99, max] = ["p50_ms", "p99_ms", "max_ms"].map(|of| number(&times[of]));
+        assert!(0.0 < p50 && p50 <= p99 && p99 <= max, "{told:#}");
+    }
+    let cores = told["cores"].as_object().expect("cores");
+    assert!(cores.values().all(|cores| number(cores) >= 0.0) && number(&cores["storing"]) > 0.0, "{told:#}");
+    assert!(number(&cores["rollups"]) > 0.0 && number(&told["share_of_rollups"]) < 1.0, "{told:#}");
+    let [end, peak] = ["memory_at_end_mib", "peak_memory_mib"].map(|of| number(&told[of]));
+    assert!(0.0 < end && end <= peak && told["intervals"].as_array().is_some_and(|all| !all.is_empty()), "{told:#}");
+}
+
+pub async fn figures_that_are_not_what_was_acknowledged_fail_the_measurement(app: TestApp) {
+    let arguments = ["--devices", "100", "--every", "1", "--seconds", "5"];
+    let run = measurement(&app, "freshness", &arguments).spawn().expect("the binary");
+    let mut db = filling(&app, &run).await;
+    // Not of the last device, whose probes are looked for one by one.
+    const ONE: &str = "DELETE FROM reading WHERE (channel_id, ts) = (SELECT channel_id, ts FROM reading
+                       JOIN channel USING (channel_id) JOIN device USING (device_id) WHERE device.key = 'd-0' LIMIT 1)";
+    let mut patience = Patience::for_("a reading of the first device");
+    while sqlx::query(ONE).execute(&mut db).await.expect("a reading lost").rows_affected() == 0 {
+        patience.poll().await;
+    }
+    drop(db);
+    let output = run.wait_with_output().expect("its end");
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), String::new()));
+    assert!(text(&output.stderr).contains("THE ROLLUPS ARE WRONG"), "{}", text(&output.stderr));
+}
+
+pub async fn a_flood_and_who_is_beside_it_are_stored_whole(app: TestApp) {
+    let told = report(measurement(&app, "fairness", &["--seconds", "1", "--connections", "2", "--batch", "100"]));
+    let (quiet, flood) = (&told["quiet"], &told["flood"]);
+    assert_eq!((&quiet["alone"]["rounds"], &quiet["beside"]["rounds"]), (&10.into(), &10.into()));
+    let [alone, beside] = ["alone", "beside"].map(|of| number(&quiet[of]["p99_ms"]));
+    assert!((number(&quiet["ratio"]) - beside / alone).abs() < 1e-9 && alone > 0.0, "{told:#}");
+    // So few readings never wait for each other: nothing of it is refused, and every request is the next round.
+    let requests = flood["requests"].as_i64().expect("requests");
+    assert_eq!((&flood["too_many"], &flood["overloaded"], requests > 0), (&0.into(), &0.into(), true));
+    let (_, distinct, sum) = naive(requests, 100, false);
+    assert_eq!((&flood["stored"]["distinct"], &flood["stored"]["sum"]), (&distinct.into(), &sum.into()));
+    // Sixty requests of ten readings: forty to warm up, and twice ten.
+    let (_, of_quiet, quiet_sum) = naive(6, 100, false);
+    let acknowledged = &told["acknowledged"];
+    assert_eq!(
+        (&acknowledged["distinct"], &acknowledged["sum"]),
+        (&(distinct + of_quiet).into(), &(sum + quiet_sum).into())
+    );
 }
 
 pub async fn a_measurement_that_loses_a_reading_fails(app: TestApp) {

@@ -195,6 +195,9 @@ fn main() -> ExitCode {
         }),
         harness::topic!(bench::{
             every_workload_is_stored_whole_and_compared,
+            figures_that_are_measured_are_those_that_were_sent,
+            figures_that_are_not_what_was_acknowledged_fail_the_measurement,
+            a_flood_and_who_is_beside_it_are_stored_whole,
             a_measurement_that_loses_a_reading_fails,
             a_measurement_that_is_broken_off_leaves_nothing_behind,
             what_a_killed_measurement_leaves_behind_is_cleared_by_the_next,

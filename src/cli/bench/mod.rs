@@ -3,10 +3,14 @@
 //! - `query`: the command; `fleet` the data that it asks, `questions` what is asked, `timing` what is told of it
 //! - `late`: the command, with its data and what it measures
 //! - `ingest`: the command, with its load and whom it compares the server with
-//! - `registry`, `steps`: the fleet of both, and how it is loaded
+//! - `freshness`, `fairness`: the commands; `alone`: the database of their own
+//! - `registry`, `steps`: the fleet of all, and how it is loaded
 //! - `machine`: the machine that was measured; `output`: where the result is told
 
+mod alone;
+mod fairness;
 mod fleet;
+mod freshness;
 mod ingest;
 mod late;
 mod machine;
@@ -34,6 +38,8 @@ enum BenchCommand {
     Query(query::QueryArgs),
     Late(late::LateArgs),
     Ingest(Box<ingest::IngestArgs>),
+    Freshness(freshness::FreshnessArgs),
+    Fairness(fairness::FairnessArgs),
 }
 
 impl BenchArgs {
@@ -42,6 +48,8 @@ impl BenchArgs {
             BenchCommand::Query(args) => until(stop, args.run()).await,
             BenchCommand::Late(args) => until(stop, args.run()).await,
             BenchCommand::Ingest(args) => args.run(stop).await,
+            BenchCommand::Freshness(args) => args.run(stop).await,
+            BenchCommand::Fairness(args) => args.run(stop).await,
         }
     }
 }

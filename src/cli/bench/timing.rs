@@ -15,6 +15,15 @@ pub struct Spread {
     pub p99_ms: f64,
 }
 
+/// The same with the longest of them; nothing but zeros where there were none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Extent {
+    pub rounds: u64,
+    pub p50_ms: f64,
+    pub p99_ms: f64,
+    pub max_ms: f64,
+}
+
 impl Times {
     pub fn add(&mut self, time: Duration) {
         self.0.push(time);
@@ -26,6 +35,11 @@ impl Times {
 
     pub fn spread(&self) -> Spread {
         Spread { p50_ms: millis(self.at_most(50)), p99_ms: millis(self.at_most(99)) }
+    }
+
+    pub fn extent(&self) -> Extent {
+        let Spread { p50_ms, p99_ms } = self.spread();
+        Extent { rounds: self.0.len() as u64, p50_ms, p99_ms, max_ms: millis(self.at_most(100)) }
     }
 
     /// The time that this share of the rounds, in per cent, did not exceed (nearest rank); zero without rounds.
@@ -54,6 +68,8 @@ mod tests {
             times.add(Duration::from_millis(ms));
         }
         assert_eq!(times.spread(), Spread { p50_ms: 100.0, p99_ms: 198.0 });
+        assert_eq!(times.extent(), Extent { rounds: 200, p50_ms: 100.0, p99_ms: 198.0, max_ms: 200.0 });
+        assert_eq!(Times::default().extent(), Extent::default());
         let mut few = Times::default();
         few.add(Duration::from_micros(1500));
         few.add(Duration::from_micros(2500));

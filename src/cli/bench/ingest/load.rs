@@ -51,7 +51,7 @@ pub struct Schedule {
 
 impl Schedule {
     /// When a request is due, since the start; none after the end.
-    fn due(&self, number: u64) -> Option<Duration> {
+    pub fn due(&self, number: u64) -> Option<Duration> {
         let due = Duration::from_secs_f64(number as f64 / self.per_second);
         (due < self.length).then_some(due)
     }
@@ -84,6 +84,17 @@ impl Feed {
     /// Requests that were sent, all of which were answered: a load fails where one is not.
     pub fn sent(&self) -> u64 {
         self.next.load(Ordering::Relaxed)
+    }
+
+    /// Takes on the next request: its number.
+    pub fn take(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Takes on the next request of a schedule that is all that is sent: its number, and when it is due.
+    pub fn take_due(&self, schedule: Schedule) -> Option<(u64, Duration)> {
+        let number = self.take();
+        Some((number, schedule.due(number)?))
     }
 
     async fn send(&self, connection: &mut Connection, body: Vec<u8>, load: &mut Load) -> Result<(), Failure> {
@@ -189,7 +200,7 @@ async fn work(shared: Arc<Shared>, mut connection: Connection) -> Result<Load, F
     let feed = &shared.feed;
     let mut load = Load::default();
     while let Some(due) = shared.take() {
-        let number = feed.next.fetch_add(1, Ordering::Relaxed);
+        let number = feed.take();
         let readings = feed.workload.readings(number);
         let mut count = 0;
         let body = feed.writer.body(readings.inspect(|_| count += 1));

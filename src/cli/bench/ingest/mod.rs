@@ -6,18 +6,18 @@
 //!   each request
 //! - `report`: what is told
 
-mod body;
+pub mod body;
 mod contest;
 mod copy;
-mod http;
+pub mod http;
 mod influx;
-mod load;
-mod process;
+pub mod load;
+pub mod process;
 mod report;
-mod scratch;
-mod server;
-mod usage;
-mod workload;
+pub mod scratch;
+pub mod server;
+pub mod usage;
+pub mod workload;
 
 use std::time::Duration;
 

@@ -80,8 +80,7 @@ impl Scratch {
         let found = database::check(&mut db).await?;
         migrate::run(&mut db, found.edition).await?;
         steps::begin(&mut db).await?;
-        let customers = (workload.channels / 50).clamp(1, 1000);
-        let size = Size { devices: workload.channels, customers, groups: 3 * customers };
+        let size = Self::size(workload);
         let steps = registry(size, &name("ingest", size));
         let progress = Progress::new("registering devices, steps", steps.len() as u64, Unit::Number);
         for (at, step) in (0..).zip(steps) {
@@ -92,12 +91,23 @@ impl Scratch {
         Ok(found)
     }
 
+    /// The registry that a workload needs.
+    pub fn size(workload: &Workload) -> Size {
+        let customers = (workload.channels / 50).clamp(1, 1000);
+        Size { devices: workload.channels, customers, groups: 3 * customers }
+    }
+
     /// A key that may post the provider's readings.
     pub async fn key(&self) -> Result<String, Failure> {
+        self.key_of(PROVIDER, Scope::Ingest).await
+    }
+
+    /// A key for a provider.
+    pub async fn key_of(&self, provider: &str, scope: Scope) -> Result<String, Failure> {
         let mut db = self.connect().await?;
-        let id = sqlx::query_scalar("SELECT provider_id FROM provider WHERE key = $1::text").bind(PROVIDER);
+        let id = sqlx::query_scalar("SELECT provider_id FROM provider WHERE key = $1::text").bind(provider);
         let id: i32 = id.fetch_one(&mut db).await?;
-        Ok(keys::create(&mut db, Scope::Ingest, Some(id), Some("meterbase bench ingest"), None).await?.reveal())
+        Ok(keys::create(&mut db, scope, Some(id), Some("meterbase bench"), None).await?.reveal())
     }
 
     pub async fn settings(&self) -> Result<Settings, Failure> {

@@ -119,12 +119,18 @@ impl Workload {
 }
 
 impl Totals {
-    fn add(&mut self, reading: &Reading) {
+    pub fn add(&mut self, reading: &Reading) {
         self.sent += 1;
         if !reading.again {
             self.distinct += 1;
             self.sum += u64::from(reading.value);
         }
+    }
+
+    pub fn join(&mut self, other: Self) {
+        self.sent += other.sent;
+        self.distinct += other.distinct;
+        self.sum += other.sum;
     }
 }
 

@@ -167,12 +167,20 @@ pub fn pool(options: &PgConnectOptions, name: &str, size: u32, statement_timeout
         .clone()
         .application_name(&format!("meterbase {name}"))
         .options([("statement_timeout", statement_timeout.as_millis().to_string())]);
-    // No ping at every acquire: a dead connection fails its first statement, which the caller is told as 503.
+    // No ping at every acquire: a dead connection fails its first statement. Whoever has changed nothing by then can try
+    // another one; other callers are told 503.
     PgPoolOptions::new()
         .max_connections(size)
         .acquire_timeout(Duration::from_secs(5))
         .test_before_acquire(false)
         .connect_lazy_with(options)
+}
+
+/// Whether something that has changed nothing so far is worth another try on another connection of its pool: where PostgreSQL was
+/// started again each connection is broken that there was before, and goes when somebody meets it. `tries` counts those.
+pub fn is_worth_another(error: &sqlx::Error, pool: &PgPool, tries: &mut u32) -> bool {
+    *tries += 1;
+    matches!(error, sqlx::Error::Io(_)) && *tries <= pool.options().get_max_connections()
 }
 
 /// Whether the database cannot be reached or cannot write, so that nothing else can be done just now either.

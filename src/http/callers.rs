@@ -8,6 +8,7 @@ use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::core::entity::Ref;
+use crate::database;
 use crate::http::problem::{Code, Problem, Result};
 use crate::keys::{self, ApiKey, Holder};
 
@@ -48,12 +49,16 @@ impl Callers {
 }
 
 async fn answer(pool: &PgPool, questions: Vec<Question>) {
-    let holders = async {
-        let asked: Vec<_> = questions.iter().map(|question| (&question.key, question.named.as_ref())).collect();
-        keys::holders(&mut *pool.acquire().await?, &asked).await
+    let asked: Vec<_> = questions.iter().map(|question| (&question.key, question.named.as_ref())).collect();
+    let mut tries = 0;
+    let holders = loop {
+        match async { keys::holders(&mut *pool.acquire().await?, &asked).await }.await {
+            Err(error) if database::is_worth_another(&error, pool, &mut tries) => {}
+            told => break told,
+        }
     };
     // Who does not listen any more was broken off.
-    match holders.await {
+    match holders {
         Ok(holders) => {
             for (question, holder) in questions.into_iter().zip(holders) {
                 let _ = question.answer.send(Ok(holder));

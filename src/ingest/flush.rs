@@ -6,6 +6,7 @@ use std::time::Duration;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
 use crate::core::reading::Item;
+use crate::database;
 use crate::ingest::channels::Beginnings;
 use crate::ingest::directory::{Channel, Directory};
 use crate::ingest::quarantine::keep;
@@ -135,7 +136,7 @@ async fn transaction(
     held: Held,
     road: Road,
 ) -> sqlx::Result<Vec<Option<Vec<Verdict>>>> {
-    let mut db = pool.begin().await?;
+    let mut db = begin(pool).await?;
     let providers: BTreeSet<i32> = batches.iter().map(|batch| batch.provider_id).collect();
     let versions = keep_stamping(&mut db, providers, held).await?;
     let kept: Vec<&Batch> = batches.iter().filter(|batch| versions.contains_key(&batch.provider_id)).collect();
@@ -147,6 +148,16 @@ async fn transaction(
     .into_iter();
     let of_batch = |batch: &Batch| versions.contains_key(&batch.provider_id).then(|| stored.next()).flatten();
     Ok(batches.iter().map(of_batch).collect())
+}
+
+async fn begin(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
+    let mut tries = 0;
+    loop {
+        match pool.begin().await {
+            Err(error) if database::is_worth_another(&error, pool, &mut tries) => {}
+            begun => return begun,
+        }
+    }
 }
 
 /// Stores requests of providers whose registries are kept as they are, and commits.

@@ -100,7 +100,9 @@ async fn databases(install: &Install, end: Instant, stop: &AtomicBool, totals: &
                 Some(room) => {
                     rounds(World::new(edition, Place::Small(room), None, seed).await, end, stop, totals).await?
                 }
-                None => println!("NOT tested: a full disk (this user may mount nothing here; root may)"),
+                None => println!(
+                    "NOT tested: a full disk (this user may mount nothing here, not even for itself; root may)"
+                ),
             },
             _ => {
                 // Made after it, so that it goes before.

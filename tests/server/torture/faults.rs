@@ -24,6 +24,8 @@ pub enum Fault {
     ImmediateStop,
     /// No space is left where the database is, for a while.
     FullDisk,
+    /// The same, and PostgreSQL's log needs space too: it panics, and cannot come back before there is some.
+    FullLog,
     /// A server is asked to stop; another one takes its place.
     Takeover,
 }
@@ -33,7 +35,7 @@ impl Fault {
     pub fn of(world: &World) -> &'static [Self] {
         match world.place {
             Place::Own => &[Self::Server, Self::Backend, Self::Postmaster, Self::ImmediateStop, Self::Takeover],
-            Place::Small(_) => &[Self::FullDisk, Self::Server, Self::FullDisk, Self::Backend, Self::Postmaster],
+            Place::Small(_) => &[Self::FullDisk, Self::FullLog, Self::Server, Self::Backend, Self::Postmaster],
             Place::Shared(_) => &[Self::Server, Self::Takeover],
         }
     }
@@ -53,7 +55,8 @@ impl Fault {
                 kill(pid, Signal::SIGKILL).expect("a running PostgreSQL");
             }
             Self::ImmediateStop => stop_immediately(world).await,
-            Self::FullDisk => fill(world, load, draw).await,
+            Self::FullDisk => fill(world, load, draw, false).await,
+            Self::FullLog => fill(world, load, draw, true).await,
             Self::Takeover => take_over(world, number),
         }
     }
@@ -111,9 +114,15 @@ async fn stop_immediately(world: &World) {
     assert!(output.status.success() || is_postgres(postmaster(world).await), "{}", text(&output.stderr));
 }
 
-async fn fill(world: &World, load: &Load, draw: &mut Random) {
+async fn fill(world: &World, load: &Load, draw: &mut Random, with_log: bool) {
     let Place::Small(room) = &world.place else { panic!("only a small filesystem is filled") };
+    let mut db = world.db().await;
     room.fill();
+    if with_log {
+        // A new file of the log each time, until there is no space for one.
+        const NEXT: &str = "SELECT pg_current_xact_id()::text, pg_switch_wal()::text";
+        while sqlx::query(NEXT).execute(&mut db).await.is_ok() {}
+    }
     load.fail(5 + draw.below(40)).await;
     room.clear();
 }
@@ -131,4 +140,15 @@ fn take_over(world: &mut World, number: usize) {
     if !is_shared {
         world.start_server(number);
     }
+}
+
+/// Kills PostgreSQL, and waits until it has been started again.
+pub async fn restart_postgresql(world: &World) {
+    let pid = postmaster(world).await;
+    kill(pid, Signal::SIGKILL).expect("a running PostgreSQL");
+    let mut patience = Patience::for_("another PostgreSQL");
+    while postmaster(world).await == pid {
+        patience.poll().await;
+    }
+    world.db().await;
 }

@@ -36,12 +36,16 @@ pub fn topics() -> Vec<Vec<Test>> {
             nothing_acknowledged_is_lost_or_doubled_when_the_disk_is_full,
             requests_whose_connection_is_cut_are_stored_whole_or_not_at_all,
             two_servers_on_a_database_lose_and_double_nothing_when_one_is_killed,
+            when_postgresql_is_back_nobody_is_told_that_it_was_away,
         }),
         topic!(torture_finds::{
             registers_rise_with_their_instants_whoever_sends_them,
             what_is_lost_changed_or_there_in_part_is_found,
         }),
-        topic!(torture_stopping::{a_stopping_server_answers_whoever_it_can_and_waits_for_nobody_longer_than_it_may}),
+        topic!(torture_stopping::{
+            a_stopping_server_answers_whoever_it_can_and_waits_for_nobody_longer_than_it_may,
+            what_was_sent_whole_when_a_server_was_told_to_stop_is_answered,
+        }),
         topic!(torture_retries::{whoever_repeats_until_there_is_an_answer_has_delivered_once}),
     ]
 }

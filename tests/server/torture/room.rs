@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use nix::unistd::geteuid;
+use nix::unistd::{getegid, geteuid};
 
 pub struct Room {
     /// Lives until its standard input is closed: at the latest when this process ends, however it does.
@@ -23,11 +23,12 @@ const HOLD: &str = r#"mount -t tmpfs -o "size=$2m,mode=755" meterbase-torture "$
 impl Room {
     /// None where this machine does not let this user mount anything.
     pub fn open() -> Option<Self> {
-        if !geteuid().is_root() {
-            return None;
-        }
         let directory = tempfile::Builder::new().prefix("meterbase-room-").tempdir().expect("a directory");
         let mut unshare = Command::new("unshare");
+        if !geteuid().is_root() {
+            // Root of a user namespace of its own, where the machine has those for everybody.
+            unshare.args(["--user", "--map-root-user"]);
+        }
         unshare.args(["--mount", "--propagation", "private", "sh", "-c", HOLD, "sh"]);
         unshare.arg(directory.path()).arg(MIB.to_string());
         let held = unshare.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
@@ -52,7 +53,13 @@ impl Room {
     /// The same program, inside.
     pub fn inside(&self, command: &Command) -> Command {
         let mut inside = Command::new("nsenter");
-        inside.arg(format!("--mount=/proc/{}/ns/mnt", self.holder.id())).arg("--").arg(command.get_program());
+        inside.arg("--target").arg(self.holder.id().to_string()).arg("--mount");
+        if !geteuid().is_root() {
+            // As itself again: PostgreSQL runs as no root, not even as such a one.
+            inside.args(["--user", "--preserve-credentials", "unshare", "--user"]);
+            inside.args([format!("--map-user={}", geteuid()), format!("--map-group={}", getegid())]);
+        }
+        inside.arg("--").arg(command.get_program());
         for (name, value) in command.get_envs() {
             match value {
                 Some(value) => inside.env(name, value),

@@ -104,3 +104,35 @@ async fn is_reading(app: &TestApp, metrics: &str, number: usize) -> bool {
     let used = line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).expect("a number of requests");
     used > number as f64
 }
+
+pub async fn what_was_sent_whole_when_a_server_was_told_to_stop_is_answered(app: TestApp) {
+    let data = DataDir::new(app.edition);
+    let server = data.serve();
+    let (at, key) = (address(&server), server.first_key().to_owned());
+    let put = app.client.put(format!("{}/v1/providers/north", server.url)).bearer_auth(&key);
+    let put = put.json(&serde_json::json!({"name": "north"}));
+    assert_eq!(put.send().await.expect("an answer").status(), 201);
+    let mut connections = Vec::new();
+    for _ in 0..4 {
+        let mut kept = connect(&at).await;
+        kept.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("a request");
+        assert_ne!(kept.read(&mut [0; 1000]).await.expect("an answer"), 0);
+        connections.push(kept);
+    }
+    // While it stands still, requests come on connections that were kept open and on new ones; then it is told to stop.
+    kill(server.pid(), Signal::SIGSTOP).expect("a running server");
+    for _ in 0..4 {
+        connections.push(connect(&at).await);
+    }
+    for connection in &mut connections {
+        connection.write_all(format!("{}[]", post(&key, 2)).as_bytes()).await.expect("a request");
+    }
+    kill(server.pid(), Signal::SIGTERM).expect("a server that stands still");
+    kill(server.pid(), Signal::SIGCONT).expect("a server that stands still");
+    for connection in connections {
+        let answer = rest(connection).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer:?}");
+        assert!(answer.to_lowercase().contains("\r\nconnection: close\r\n"), "{answer}");
+    }
+    assert_eq!(server.wait(), Some(0));
+}

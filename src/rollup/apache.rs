@@ -10,7 +10,9 @@
 //! their hour came before. This is exact, since whatever differs between readings and figures has an entry in the log
 //! that is taken or still pending. Of the entries taken, none is about readings before the first instant, so all that the
 //! figures hold stands; from there on they hold nothing yet. What is read there too early, before its own entry is
-//! taken, makes that entry lie before the last reading held: then the hour is recomputed.
+//! taken, makes that entry lie before the last reading held: then the hour is recomputed. What is added to an hour is added to
+//! its day and month, and to its owner's, as well, for they hold what their hours do; a recomputed hour has them recomputed
+//! afterwards.
 
 use std::sync::LazyLock;
 
@@ -29,8 +31,8 @@ const SETTINGS: &str = "SET LOCAL join_collapse_limit = 1; SET LOCAL work_mem = 
 /// What recomputes each rollup, in the order of [`ROLLUPS`].
 static RECOMPUTE: LazyLock<Vec<String>> = LazyLock::new(|| ROLLUPS.iter().map(recompute).collect());
 
-/// What adds to the first of [`ROLLUPS`] where readings came in behind those it holds.
-static APPEND: LazyLock<String> = LazyLock::new(|| append(&ROLLUPS[0]));
+/// What adds to all of [`ROLLUPS`] where readings came in behind those that the first of them holds.
+static APPEND: LazyLock<String> = LazyLock::new(append);
 
 /// Follows one batch of pending changes: of the month of the newest, or of the oldest. Tells how many rows of rollups
 /// changed; none when nothing was pending.
@@ -134,30 +136,41 @@ pub(super) async fn make_for_rollups(
     transaction.commit().await
 }
 
-/// The statement that makes a rollup right where it was touched, and notes what lies above.
-fn recompute(rollup: &Rollup) -> String {
-    let touched = format!("(SELECT * FROM touched_{} WHERE bucket >= $1 AND bucket < $2)", rollup.name);
-    filled(include_str!("../../sql/rollups/recompute.sql"), rollup, &select_touched(rollup, &touched, "t.bucket"))
+/// The statement that adds readings to the rollups where all that changed is behind what they hold.
+fn append() -> String {
+    let (first, above) = ROLLUPS.split_first().expect("the first rollup is made from readings");
+    let new = above.iter().map(|rollup| {
+        let select = rollup.select_from(&format!("new_{}", rollup.source), "", "");
+        format!(",\nnew_{} AS MATERIALIZED (\n{select})", rollup.name)
+    });
+    let add = ROLLUPS.iter().map(|rollup| {
+        let add = include_str!("../../sql/rollups/add.sql")
+            .replace("{columns}", &rollup.columns().join(", "))
+            .replace("{identity}", &rollup.index_columns())
+            .replace("{name}", &rollup.name);
+        format!(",\n{}", add.trim_end())
+    });
+    let changed: Vec<_> = ROLLUPS.iter().map(|rollup| format!("(SELECT count(*) FROM {}_put)", rollup.name)).collect();
+    include_str!("../../sql/rollups/append.sql")
+        .replace("{name}", &first.name)
+        .replace("{added}", &new.chain(add).collect::<String>())
+        .replace("{changed}", &changed.join(" + "))
 }
 
-/// The statement that adds to a rollup of readings where all that changed is behind what it holds.
-fn append(rollup: &Rollup) -> String {
-    filled(include_str!("../../sql/rollups/append.sql"), rollup, &select_touched(rollup, "behind", "t.since"))
-}
-
-/// What a rollup should be, of those rows of its source, in [$1, $2), that lie in the buckets `touched`, from an instant of
-/// each on. Each bucket is looked up by itself (LATERAL and OFFSET, which no plan gets around): a source has many times as
-/// many rows as change at a time, and the more, the longer its chunk has been filling.
-fn select_touched(rollup: &Rollup, touched: &str, from: &str) -> String {
+/// What a rollup should be, of those rows of its source, in [$1, $2), that lie in the buckets that were touched. Each bucket
+/// is looked up by itself (LATERAL and OFFSET, which no plan gets around): a source has many times as many rows as change
+/// at a time, and the more, the longer its chunk has been filling.
+fn select_touched(rollup: &Rollup) -> String {
     let time = if rollup.source == "reading" { "ts" } else { "bucket" };
     let condition = if rollup.condition.is_empty() { String::new() } else { format!(" AND {}", rollup.condition) };
     let source = format!(
-        "{touched} AS t
+        "(SELECT * FROM touched_{name} WHERE bucket >= $1 AND bucket < $2) AS t
 CROSS JOIN LATERAL (
     SELECT s.* FROM {source} AS s
-    WHERE s.{time} >= $1 AND s.{time} < $2 AND s.{time} >= {from}
+    WHERE s.{time} >= $1 AND s.{time} < $2 AND s.{time} >= t.bucket
       AND s.{time} < t.bucket + interval '{width}'{same}{condition}
     OFFSET 0)",
+        name = rollup.name,
         source = rollup.source,
         width = rollup.period.width(),
         same = rollup.same_touched("s"),
@@ -165,8 +178,8 @@ CROSS JOIN LATERAL (
     rollup.select_from(&source, "", "")
 }
 
-/// A statement that changes a rollup by what `select` says it should be.
-fn filled(template: &str, rollup: &Rollup, select: &str) -> String {
+/// The statement that makes a rollup right where it was touched, and notes what lies above.
+fn recompute(rollup: &Rollup) -> String {
     let keys: Vec<_> = rollup.keys.iter().map(|key| key.column).collect();
     let figures: Vec<_> = FIGURES.iter().map(|(column, _)| *column).collect();
     let of = |table: &str, columns: &[&str]| -> String {
@@ -179,8 +192,8 @@ fn filled(template: &str, rollup: &Rollup, select: &str) -> String {
             above.above("changed")
         )
     });
-    template
-        .replace("{select}", select)
+    include_str!("../../sql/rollups/recompute.sql")
+        .replace("{select}", &select_touched(rollup))
         .replace("{same_touched}", &rollup.same_touched("r"))
         .replace("{touched_keys}", &rollup.touched_keys().join(", "))
         .replace("{r_keys}", &of("r", &keys))

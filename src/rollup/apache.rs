@@ -152,25 +152,40 @@ fn append() -> String {
     });
     let changed: Vec<_> = ROLLUPS.iter().map(|rollup| format!("(SELECT count(*) FROM {}_put)", rollup.name)).collect();
     include_str!("../../sql/rollups/append.sql")
+        .replace("{select}", &hours_of_readings("behind", "t.since"))
         .replace("{name}", &first.name)
         .replace("{added}", &new.chain(add).collect::<String>())
         .replace("{changed}", &changed.join(" + "))
 }
 
-/// What a rollup should be, of those rows of its source, in [$1, $2), that lie in the buckets that were touched. Each bucket
-/// is looked up by itself (LATERAL and OFFSET, which no plan gets around): a source has many times as many rows as change
-/// at a time, and the more, the longer its chunk has been filling.
+/// What a rollup should be in [$1, $2) in the buckets that were touched.
 fn select_touched(rollup: &Rollup) -> String {
-    let time = if rollup.source == "reading" { "ts" } else { "bucket" };
+    let touched = format!("(SELECT * FROM touched_{} WHERE bucket >= $1 AND bucket < $2)", rollup.name);
+    if rollup.source == "reading" { hours_of_readings(&touched, "t.bucket") } else { of_rollup(rollup, &touched) }
+}
+
+/// What readings make of the first of [`ROLLUPS`] in the buckets `touched`, from an instant of each on.
+fn hours_of_readings(touched: &str, since: &str) -> String {
+    include_str!("../../sql/rollups/hours_of_readings.sql")
+        .replace("{name}", &ROLLUPS[0].name)
+        .replace("{touched}", touched)
+        .replace("{since}", since)
+        .trim_end()
+        .to_owned()
+}
+
+/// What its source makes of a rollup in the buckets `touched`. Each bucket is looked up by itself (LATERAL and OFFSET, which
+/// no plan gets around): a source has many times as many rows as change at a time, and the more, the longer its chunk has
+/// been filling.
+fn of_rollup(rollup: &Rollup, touched: &str) -> String {
     let condition = if rollup.condition.is_empty() { String::new() } else { format!(" AND {}", rollup.condition) };
     let source = format!(
-        "(SELECT * FROM touched_{name} WHERE bucket >= $1 AND bucket < $2) AS t
+        "{touched} AS t
 CROSS JOIN LATERAL (
     SELECT s.* FROM {source} AS s
-    WHERE s.{time} >= $1 AND s.{time} < $2 AND s.{time} >= t.bucket
-      AND s.{time} < t.bucket + interval '{width}'{same}{condition}
+    WHERE s.bucket >= $1 AND s.bucket < $2 AND s.bucket >= t.bucket
+      AND s.bucket < t.bucket + interval '{width}'{same}{condition}
     OFFSET 0)",
-        name = rollup.name,
         source = rollup.source,
         width = rollup.period.width(),
         same = rollup.same_touched("s"),

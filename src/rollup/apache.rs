@@ -24,6 +24,9 @@ use super::definition::{FIGURES, ROLLUPS, Rollup};
 /// Most (channel, hour)s that one batch recomputes: some seconds of work.
 const BATCH: i64 = 50_000;
 
+/// Most entries of the log that are looked through for them: live readings name the same ones over and over.
+const MOST_ENTRIES: i64 = 5 * BATCH;
+
 /// What changed is looked up in its source before anything else is joined: nothing is known of how many rows a step has.
 /// What is made of it is sorted, or grouped, in memory.
 const SETTINGS: &str = "SET LOCAL join_collapse_limit = 1; SET LOCAL work_mem = '64MB'";
@@ -50,6 +53,7 @@ pub async fn batch(db: &mut PgConnection, newest: bool) -> sqlx::Result<Option<u
         .bind(month)
         .bind(next_month)
         .bind(BATCH)
+        .bind(MOST_ENTRIES)
         .fetch_all(&mut *transaction)
         .await?;
     let mut changed = 0;

@@ -10,9 +10,11 @@
 //! their hour came before. This is exact, since whatever differs between readings and figures has an entry in the log
 //! that is taken or still pending. Of the entries taken, none is about readings before the first instant, so all that the
 //! figures hold stands; from there on they hold nothing yet. What is read there too early, before its own entry is
-//! taken, makes that entry lie before the last reading held: then the hour is recomputed. What is added to an hour is added to
-//! its day and month, and to its owner's, as well, for they hold what their hours do; a recomputed hour has them recomputed
-//! afterwards.
+//! taken, makes that entry lie before the last reading held: then the hour is recomputed.
+//!
+//! What is added to an hour is added to all that is made from it, too: days and months, and the owner's figures. They hold
+//! what their hours do, as of every commit. What is recomputed of them in the same batch comes after, from hours that have
+//! it.
 
 use std::sync::LazyLock;
 

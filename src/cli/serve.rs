@@ -129,7 +129,7 @@ pub struct Pools {
     /// How long readings wait for others to be stored with
     #[arg(long, env = "METERBASE_FLUSH_AFTER", value_name = "TIME", default_value = "2ms", value_parser = some_time)]
     flush_after: Duration,
-    /// How long they wait for that while others are being stored, at most until those are
+    /// How long they wait for that while others are being stored and they are fewer than 1,000, at most until those are
     #[arg(long, env = "METERBASE_FLUSH_BEHIND", value_name = "TIME", default_value = "30ms", value_parser = some_time)]
     flush_behind: Duration,
     /// After how long the database ends a query

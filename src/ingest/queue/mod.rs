@@ -74,9 +74,13 @@ const BESIDE: Duration = Duration::from_secs(1);
 pub struct Linger {
     /// While nothing is being stored.
     pub idle: Duration,
-    /// While others are: two transactions beside each other take more of the database than one of both.
+    /// While others are: two transactions beside each other take more of the database than one of both. Not where
+    /// [`WORTH_IT`] readings wait.
     pub busy: Duration,
 }
+
+/// Readings that are worth a transaction of their own: storing them takes longer than what any transaction takes.
+const WORTH_IT: usize = 1_000;
 
 pub struct Queue {
     bounds: Bounds,
@@ -189,7 +193,7 @@ impl Queue {
                     None => None,
                     Some(_) if waiting.is_considerate(lane) => None,
                     Some((oldest, readings)) => {
-                        let pause = waiting.linger(lane, linger).saturating_sub(oldest.elapsed());
+                        let pause = waiting.linger(lane, readings, linger).saturating_sub(oldest.elapsed());
                         if readings >= most || pause.is_zero() || waiting.closed {
                             *waiting.storing(lane) += 1;
                             return Some(waiting.take(lane, most));
@@ -237,9 +241,9 @@ impl Waiting {
     }
 
     /// Small batches do not wait for large ones to be stored.
-    fn linger(&self, lane: Lane, linger: Linger) -> Duration {
+    fn linger(&self, lane: Lane, readings: usize, linger: Linger) -> Duration {
         let busy = self.storing_small + if lane == Lane::All { self.storing } else { 0 };
-        if busy > 0 { linger.busy.max(linger.idle) } else { linger.idle }
+        if busy > 0 && readings < WORTH_IT { linger.busy.max(linger.idle) } else { linger.idle }
     }
 
     /// Whether large batches wait though somebody could take them: enough of them are being stored beside the small ones of

@@ -158,7 +158,7 @@ async fn readings_wait_while_others_are_stored_and_go_when_that_is_done() {
     const LONG: Linger = Linger { idle: Duration::ZERO, busy: Duration::from_secs(3600) };
     let queue = queue(&[(1, 1_000)]);
     assert!(queue.take(Lane::All, 10_000, LONG).await.is_some());
-    assert!(queue.push(batch(1, 2_000)).is_ok());
+    assert!(queue.push(batch(1, 600)).is_ok());
     assert!(queue.push(batch(1, 3)).is_ok());
     {
         let second = queue.take(Lane::All, 10_000, LONG);
@@ -166,15 +166,18 @@ async fn readings_wait_while_others_are_stored_and_go_when_that_is_done() {
         assert!(futures::poll!(second.as_mut()).is_pending());
         // Small ones do not wait for large ones.
         assert_eq!(queue.take(Lane::Express, 10_000, LONG).await.expect("batches").len(), 1);
-        assert!(queue.push(batch(2, 4_000)).is_ok());
+        assert!(queue.push(batch(2, 300)).is_ok());
         assert!(futures::poll!(second.as_mut()).is_pending());
         queue.stored(Lane::All);
         assert!(futures::poll!(second.as_mut()).is_pending(), "the express lane stores");
         queue.stored(Lane::Express);
         let readings: Vec<_> = second.await.expect("batches").iter().map(|batch| batch.items.len()).collect();
-        assert_eq!(readings, [2_000, 4_000]);
+        assert_eq!(readings, [600, 300]);
     }
-    // So much that a flush is full does not wait.
-    assert!(queue.push(batch(1, 10_000)).is_ok());
-    assert_eq!(queue.take(Lane::All, 10_000, LONG).await.expect("batches").len(), 1);
+    // So much that it is worth a transaction does not wait, nor does what fills a flush.
+    assert!(queue.push(batch(1, 900)).is_ok());
+    assert!(queue.push(batch(2, 100)).is_ok());
+    assert_eq!(queue.take(Lane::All, 10_000, LONG).await.expect("batches").len(), 2);
+    assert!(queue.push(batch(1, 10)).is_ok());
+    assert_eq!(queue.take(Lane::All, 10, LONG).await.expect("batches").len(), 1);
 }

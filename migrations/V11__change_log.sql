@@ -10,17 +10,25 @@ DROP INDEX reading_change_changed_at_idx;
 CREATE TABLE reading_change (
     hour       timestamptz NOT NULL,
     since      timestamptz NOT NULL,
+    until      timestamptz,
     channels   integer[],
+    readings   integer[],
     changed_at timestamptz NOT NULL DEFAULT now(),
     changed_by xid8 NOT NULL DEFAULT pg_current_xact_id(),
-    CONSTRAINT reading_change_since_in_hour CHECK (since >= hour AND since < hour + interval '1 hour')
+    CONSTRAINT reading_change_since_in_hour CHECK (since >= hour AND since < hour + interval '1 hour'),
+    CONSTRAINT reading_change_until_in_hour CHECK (until >= since AND until < hour + interval '1 hour'),
+    CONSTRAINT reading_change_counts_what_came
+        CHECK ((readings IS NULL) = (until IS NULL) AND (readings IS NULL OR cardinality(readings) = cardinality(channels)))
 ) WITH (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 1000, toast.autovacuum_vacuum_scale_factor = 0.0);
 -- Numbers that differ compress badly, and it would be tried each time.
 ALTER TABLE reading_change ALTER COLUMN channels SET STORAGE EXTERNAL;
+ALTER TABLE reading_change ALTER COLUMN readings SET STORAGE EXTERNAL;
 COMMENT ON TABLE reading_change IS 'Changes of readings that the rollups have yet to follow: written with the readings, emptied by the refresher. May hold a (channel, hour) more than once.';
 COMMENT ON COLUMN reading_change.hour IS 'Start of the UTC hour whose readings changed.';
 COMMENT ON COLUMN reading_change.since IS 'No reading before this instant changed.';
+COMMENT ON COLUMN reading_change.until IS 'No reading after this instant changed; null where readings were not only added.';
 COMMENT ON COLUMN reading_change.channels IS 'The channels whose readings changed; null for all channels.';
+COMMENT ON COLUMN reading_change.readings IS 'How many readings of each channel were added; null where readings were not only added.';
 COMMENT ON COLUMN reading_change.changed_at IS 'Start of the transaction that changed them.';
 COMMENT ON COLUMN reading_change.changed_by IS 'That transaction: what a snapshot saw can be deleted later without what came after it.';
 

@@ -1,7 +1,8 @@
 -- Notes which channels' readings changed in which hours, once per statement however many rows it changed. An hour is
 -- noted as a whole where a statement changes more channels in it than the argument says, or where a channel's readings
--- there leave an owner or a billing day: whose figures those were would be forgotten. 'all' where it never is. What is
--- no longer kept cannot change: the figures made from it could not follow.
+-- there leave an owner or a billing day: whose figures those were would be forgotten. 'all' where it never is. Of readings
+-- that are only added, it is noted how many they are of each channel. What is no longer kept cannot change: the figures
+-- made from it could not follow.
 CREATE OR REPLACE FUNCTION refuse_dropped(oldest timestamptz) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     kept timestamptz := (SELECT since FROM kept_from WHERE relation = 'reading');
@@ -40,10 +41,16 @@ BEGIN
         SELECT min(hour) INTO oldest FROM noted;
     ELSE
         WITH noted AS (
-            INSERT INTO reading_change (hour, since, channels)
-            SELECT hour, min(since), CASE WHEN count(*) > most THEN NULL ELSE array_agg(channel_id) END
-            FROM (SELECT time_bucket('1 hour', ts) AS hour, channel_id, min(ts) AS since FROM changed GROUP BY 1, 2) AS r
-            GROUP BY hour, channel_id / 10000
+            INSERT INTO reading_change (hour, since, until, channels, readings)
+            SELECT hour, since, CASE WHEN added THEN until END, CASE WHEN known THEN channels END,
+                   CASE WHEN added THEN readings END
+            FROM (SELECT hour, min(since) AS since, max(until) AS until, array_agg(channel_id) AS channels,
+                         array_agg(readings) AS readings, (count(*) > most) IS NOT TRUE AS known,
+                         (count(*) > most) IS NOT TRUE AND TG_OP = 'INSERT' AS added
+                  FROM (SELECT time_bucket('1 hour', ts) AS hour, channel_id, min(ts) AS since, max(ts) AS until,
+                               count(*)::integer AS readings
+                        FROM changed GROUP BY 1, 2) AS r
+                  GROUP BY hour, channel_id / 10000) AS n
             RETURNING hour)
         SELECT min(hour) INTO oldest FROM noted;
     END IF;
@@ -55,8 +62,9 @@ COMMENT ON FUNCTION reading_changed() IS 'Notes in reading_change which channels
 -- No trigger sees readings that are copied straight into their chunk: who copies them calls this then, in the same
 -- transaction. Those who wait for all that store readings wait for locks on reading itself. A chunk that has gone to
 -- the columnstore takes rows beside it and does not look for those in it, so that nothing may be copied there.
-CREATE OR REPLACE FUNCTION readings_copied(into_chunk text, hours timestamptz[], instants timestamptz[], ends integer[],
-                                           of_channels integer[])
+CREATE OR REPLACE FUNCTION readings_copied(into_chunk text, hours timestamptz[], first_instants timestamptz[],
+                                           last_instants timestamptz[], ends integer[], of_channels integer[],
+                                           counts integer[])
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     most integer := nullif('{detail}', 'all');
@@ -67,13 +75,16 @@ BEGIN
         RAISE EXCEPTION 'readings were copied into %, which is not a plain chunk', into_chunk
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
-    INSERT INTO reading_change (hour, since, channels)
-    SELECT h.hour, h.since, CASE WHEN h.last - h.first >= most THEN NULL ELSE of_channels[h.first:h.last] END
-    FROM (SELECT hour, since, lag(last, 1, 0) OVER (ORDER BY place) + 1 AS first, last
-          FROM unnest(hours, instants, ends) WITH ORDINALITY AS n (hour, since, last, place)) AS h;
+    INSERT INTO reading_change (hour, since, until, channels, readings)
+    SELECT h.hour, h.since, CASE WHEN known THEN h.until END, CASE WHEN known THEN of_channels[h.first:h.last] END,
+           CASE WHEN known THEN counts[h.first:h.last] END
+    FROM (SELECT *, (last - first >= most) IS NOT TRUE AS known
+          FROM (SELECT hour, since, until, lag(last, 1, 0) OVER (ORDER BY place) + 1 AS first, last
+                FROM unnest(hours, first_instants, last_instants, ends) WITH ORDINALITY
+                    AS n (hour, since, until, last, place)) AS n) AS h;
     PERFORM refuse_dropped((SELECT min(hour) FROM unnest(hours) AS hour));
 END $$;
-COMMENT ON FUNCTION readings_copied(text, timestamptz[], timestamptz[], integer[], integer[]) IS 'Notes in reading_change readings that were copied into a chunk: of each hour the first instant, and where its channels end among all. Raises an error where nothing may be copied to.';
+COMMENT ON FUNCTION readings_copied(text, timestamptz[], timestamptz[], timestamptz[], integer[], integer[], integer[]) IS 'Notes in reading_change readings that were copied into a chunk: of each hour the first and the last instant, and where its channels end among all, each with its number of readings. Raises an error where nothing may be copied to.';
 
 -- A columnstore has no transition table of deleted rows: each row notes its hour, once in a transaction.
 CREATE OR REPLACE FUNCTION reading_row_deleted() RETURNS trigger LANGUAGE plpgsql AS $$

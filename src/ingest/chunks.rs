@@ -66,13 +66,24 @@ impl Chunk {
 /// Most channels in a row of the log: the refresher follows rows whole.
 const MOST_CHANNELS: usize = 10_000;
 
-/// What the log of changes says of rows: of each hour the first instant, and where its channels end among all.
+/// What the log of changes says of rows: of each hour the first instant and the last, and where its channels end among all,
+/// each with its number of readings.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Changes {
     pub hours: Vec<DateTime<Utc>>,
     pub since: Vec<DateTime<Utc>>,
+    pub until: Vec<DateTime<Utc>>,
     pub ends: Vec<i32>,
     pub channels: Vec<i32>,
+    pub readings: Vec<i32>,
+}
+
+/// An hour of [`Changes`].
+struct Hour {
+    since: DateTime<Utc>,
+    until: DateTime<Utc>,
+    channels: Vec<i32>,
+    readings: Vec<i32>,
 }
 
 impl Changes {
@@ -82,22 +93,29 @@ impl Changes {
     }
 
     fn of_readings(readings: impl Iterator<Item = (i32, DateTime<Utc>)>) -> Self {
-        let mut hours: BTreeMap<DateTime<Utc>, (DateTime<Utc>, Vec<i32>)> = BTreeMap::new();
+        let mut hours: BTreeMap<DateTime<Utc>, Hour> = BTreeMap::new();
         for (channel_id, at) in readings {
             // No instant of a reading is near the ends of what chrono knows.
             let hour = at.duration_trunc(TimeDelta::hours(1)).unwrap_or(at);
-            let (since, channels) = hours.entry(hour).or_insert((at, Vec::new()));
-            *since = at.min(*since);
-            if channels.last() != Some(&channel_id) {
-                channels.push(channel_id);
+            let new = || Hour { since: at, until: at, channels: Vec::new(), readings: Vec::new() };
+            let hour = hours.entry(hour).or_insert_with(new);
+            (hour.since, hour.until) = (at.min(hour.since), at.max(hour.until));
+            match hour.readings.last_mut() {
+                Some(readings) if hour.channels.last() == Some(&channel_id) => *readings += 1,
+                _ => {
+                    hour.channels.push(channel_id);
+                    hour.readings.push(1);
+                }
             }
         }
         let mut changes = Self::default();
-        for (hour, (since, channels)) in hours {
-            for part in channels.chunks(MOST_CHANNELS) {
+        for (start, hour) in hours {
+            changes.readings.extend(hour.readings);
+            for part in hour.channels.chunks(MOST_CHANNELS) {
                 changes.channels.extend_from_slice(part);
-                changes.hours.push(hour);
-                changes.since.push(since);
+                changes.hours.push(start);
+                changes.since.push(hour.since);
+                changes.until.push(hour.until);
                 // A flush has far fewer readings.
                 changes.ends.push(changes.channels.len() as i32);
             }
@@ -115,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn each_hour_has_its_channels_once_and_its_first_instant() {
+    fn each_hour_has_its_channels_once_with_their_readings_and_its_first_and_last_instant() {
         let readings = [
             (3, "2026-05-10T07:20:00Z"),
             (3, "2026-05-10T07:40:00Z"),
@@ -128,8 +146,10 @@ mod tests {
         let expected = Changes {
             hours: vec![at("1969-12-31T23:00:00Z"), at("2026-05-10T07:00:00Z"), at("2026-05-10T08:00:00Z")],
             since: vec![at("1969-12-31T23:59:59.5Z"), at("2026-05-10T07:10:00Z"), at("2026-05-10T08:00:00Z")],
+            until: vec![at("1969-12-31T23:59:59.5Z"), at("2026-05-10T07:40:00Z"), at("2026-05-10T08:30:00Z")],
             ends: vec![1, 3, 5],
             channels: vec![9, 3, 5, 3, 9],
+            readings: vec![1, 2, 1, 1, 1],
         };
         assert_eq!(changes, expected);
     }
@@ -141,5 +161,6 @@ mod tests {
         assert_eq!(changes.ends, [10_000, 20_000, 25_000]);
         assert_eq!(changes.hours, [at("2026-05-10T07:00:00Z"); 3]);
         assert_eq!(changes.channels.len(), 25_000);
+        assert_eq!(changes.readings, [1; 25_000]);
     }
 }

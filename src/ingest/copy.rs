@@ -54,8 +54,10 @@ async fn note(db: &mut PgConnection, chunk: &Chunk, changes: &Changes) -> sqlx::
         .bind(&chunk.name)
         .bind(&changes.hours)
         .bind(&changes.since)
+        .bind(&changes.until)
         .bind(&changes.ends)
         .bind(&changes.channels)
+        .bind(&changes.readings)
         .execute(db)
         .await
         .map(drop)

@@ -1,33 +1,30 @@
 //! The refresher of the Apache edition: recomputes exactly what changed.
 //!
-//! A batch is one transaction. It first takes pending changes out of the log, then recomputes their (channel, hour)s
-//! from readings, then whatever lies above those, level by level. It runs READ COMMITTED, so each statement sees all
-//! that was committed before it, and a reading committed after the log was read has an entry of its own in the log: it
-//! is recomputed again later, which changes nothing or makes it right. If the transaction fails, the log is as before.
+//! A batch is one transaction. It first takes the pending changes of some hours out of the log, then makes their (channel,
+//! hour)s right, then whatever lies above those, level by level. It runs REPEATABLE READ: all of it sees what was committed
+//! at one instant. A reading that was committed after that has an entry of its own in the log, which is followed later. If
+//! the transaction fails, the log is as before.
 //!
-//! Each change says since when readings of its hour changed. Where that is behind the last reading that the figures of a
-//! (channel, hour) hold, only what lies from there on is read, and added: live readings cost the same however many of
-//! their hour came before. This is exact, since whatever differs between readings and figures has an entry in the log
-//! that is taken or still pending. Of the entries taken, none is about readings before the first instant, so all that the
-//! figures hold stands; from there on they hold nothing yet. What is read there too early, before its own entry is
-//! taken, makes that entry lie before the last reading held: then the hour is recomputed.
+//! An entry says what has become of readings of an hour in a transaction. Where those of a channel have only come in, they
+//! are added to its figures, and to all that is made from these: days and months, and the owner's figures. Nothing else is
+//! read: live and late readings cost the same however many of their hour came before. They are told from others by the
+//! transaction that stored them, and are as many as the log says, or the hour is recomputed; so it is where anything else
+//! happened to it. This is exact, since figures hold the readings of those transactions whose entries have been taken and
+//! no others: an hour is recomputed from what the same instant shows as the log, of which all entries of that hour are
+//! taken. Who recomputes without taking them (`rebuild`) has them followed by recomputing.
 //!
-//! What is added to an hour is added to all that is made from it, too: days and months, and the owner's figures. They hold
-//! what their hours do, as of every commit. What is recomputed of them in the same batch comes after, from hours that have
-//! it.
+//! What is recomputed above comes after what is added there, from hours that hold it.
 
 use std::sync::LazyLock;
 
 use chrono::{DateTime, Days, Months, Utc};
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
 use super::definition::{FIGURES, ROLLUPS, Rollup};
 
 /// Most (channel, hour)s that one batch recomputes: some seconds of work.
 const BATCH: i64 = 50_000;
-
-/// Most entries of the log that are looked through for them: live readings name the same ones over and over.
-const MOST_ENTRIES: i64 = 5 * BATCH;
 
 /// What changed is looked up in its source before anything else is joined: nothing is known of how many rows a step has.
 /// What is made of it is sorted, or grouped, in memory.
@@ -36,14 +33,14 @@ const SETTINGS: &str = "SET LOCAL join_collapse_limit = 1; SET LOCAL work_mem = 
 /// What recomputes each rollup, in the order of [`ROLLUPS`].
 static RECOMPUTE: LazyLock<Vec<String>> = LazyLock::new(|| ROLLUPS.iter().map(recompute).collect());
 
-/// What adds to all of [`ROLLUPS`] where readings came in behind those that the first of them holds.
+/// What adds readings that came in to all of [`ROLLUPS`].
 static APPEND: LazyLock<String> = LazyLock::new(append);
 
 /// Follows one batch of pending changes: of the month of the newest, or of the oldest. Tells how many rows of rollups
 /// changed; none when nothing was pending.
 pub async fn batch(db: &mut PgConnection, newest: bool) -> sqlx::Result<Option<u64>> {
     make_temporary_tables(db).await?;
-    let mut transaction = db.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+    let mut transaction = db.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
     sqlx::raw_sql(SETTINGS).execute(&mut *transaction).await?;
     let month: Option<DateTime<Utc>> = sqlx::query_scalar(include_str!("../../sql/rollups/next_month.sql"))
         .bind(newest)
@@ -51,27 +48,28 @@ pub async fn batch(db: &mut PgConnection, newest: bool) -> sqlx::Result<Option<u
         .await?;
     let Some(month) = month else { return Ok(None) };
     let next_month = month + Months::new(1);
-    let days: Vec<(DateTime<Utc>, bool)> = sqlx::query_as(include_str!("../../sql/rollups/take_changes.sql"))
+    let days: Vec<Day> = sqlx::query_as(include_str!("../../sql/rollups/take_changes.sql"))
         .bind(month)
         .bind(next_month)
         .bind(BATCH)
-        .bind(MOST_ENTRIES)
         .fetch_all(&mut *transaction)
         .await?;
     let mut changed = 0;
     let (hourly, above) = RECOMPUTE.split_first().expect("the first rollup is made from readings");
-    for (day, whole_hours) in days {
+    for Day { day, whole_hours, added_by } in days {
         let next_day = day + Days::new(1);
         if whole_hours {
             bounded(include_str!("../../sql/rollups/expand_hours.sql").to_owned(), day, next_day)
                 .execute(&mut *transaction)
                 .await?;
         }
-        changed += recomputed(&mut transaction, &APPEND, day, next_day).await?;
-        changed += recomputed(&mut transaction, hourly, day, next_day).await?;
+        let append = bounded(APPEND.clone(), day, next_day).bind(added_by);
+        for statement in [append, bounded(hourly.clone(), day, next_day)] {
+            changed += count(statement.fetch_one(&mut *transaction).await?)?;
+        }
     }
     for sql in above {
-        changed += recomputed(&mut transaction, sql, month, next_month).await?;
+        changed += count(bounded(sql.clone(), month, next_month).fetch_one(&mut *transaction).await?)?;
     }
     transaction.commit().await?;
     if changed > MANY {
@@ -94,10 +92,19 @@ async fn analyze_new_chunks(db: &mut PgConnection) -> sqlx::Result<()> {
     Ok(())
 }
 
-async fn recomputed(db: &mut PgConnection, sql: &str, from: DateTime<Utc>, to: DateTime<Utc>) -> sqlx::Result<u64> {
-    let row = bounded(sql.to_owned(), from, to).fetch_one(db).await?;
-    let count: i64 = sqlx::Row::try_get(&row, 0)?;
-    Ok(count.unsigned_abs())
+/// How many rows a statement says that it changed.
+fn count(row: PgRow) -> sqlx::Result<u64> {
+    row.try_get(0).map(i64::unsigned_abs)
+}
+
+/// A UTC day with changes.
+#[derive(sqlx::FromRow)]
+struct Day {
+    day: DateTime<Utc>,
+    /// Whether an hour of it is to be recomputed for all channels.
+    whole_hours: bool,
+    /// The transactions that only added readings, of all days.
+    added_by: Vec<String>,
 }
 
 /// A statement that is planned for its very bounds, so that it only looks at the chunks between them.
@@ -114,8 +121,10 @@ pub(super) async fn make_temporary_tables(db: &mut PgConnection) -> sqlx::Result
     make_for_rollups(db, "touched", |rollup| {
         let keys = rollup.touched_keys();
         let columns = keys.iter().map(|key| format!("{key} integer"));
-        let since = (rollup.source == "reading").then(|| "since timestamptz NOT NULL".to_owned());
-        let columns: Vec<_> = columns.chain(since).collect();
+        // Between which instants, and how many readings were added if nothing else happened.
+        let came = ["since timestamptz NOT NULL", "until timestamptz", "readings bigint"].map(str::to_owned);
+        let came = came.into_iter().filter(|_| rollup.source == "reading");
+        let columns: Vec<_> = columns.chain(came).collect();
         include_str!("../../sql/rollups/touched.sql")
             .replace("{name}", &rollup.name)
             .replace("{columns}", &columns.join(",\n    "))
@@ -142,7 +151,7 @@ pub(super) async fn make_for_rollups(
     transaction.commit().await
 }
 
-/// The statement that adds readings to the rollups where all that changed is behind what they hold.
+/// The statement that adds to the rollups the readings that came in.
 fn append() -> String {
     let (first, above) = ROLLUPS.split_first().expect("the first rollup is made from readings");
     let new = above.iter().map(|rollup| {
@@ -158,40 +167,50 @@ fn append() -> String {
     });
     let changed: Vec<_> = ROLLUPS.iter().map(|rollup| format!("(SELECT count(*) FROM {}_put)", rollup.name)).collect();
     include_str!("../../sql/rollups/append.sql")
-        .replace("{select}", &hours_of_readings("behind", "t.since"))
+        .replace("{select}", &hours_of_readings(" AND until IS NOT NULL", "t.since", "<= t.until", STORED_BY))
+        .replace("{columns}", &first.columns().join(", "))
         .replace("{name}", &first.name)
         .replace("{added}", &new.chain(add).collect::<String>())
         .replace("{changed}", &changed.join(" + "))
 }
 
-/// What a rollup should be in [$1, $2) in the buckets that were touched.
-fn select_touched(rollup: &Rollup) -> String {
-    let touched = format!("(SELECT * FROM touched_{} WHERE bucket >= $1 AND bucket < $2)", rollup.name);
-    if rollup.source == "reading" { hours_of_readings(&touched, "t.bucket") } else { of_rollup(rollup, &touched) }
-}
+/// That a reading was stored by one of the transactions that a statement is about.
+const STORED_BY: &str = " AND s.xmin = ANY ($3::text[]::xid[])";
 
-/// What readings make of the first of [`ROLLUPS`] in the buckets `touched`, from an instant of each on.
-fn hours_of_readings(touched: &str, since: &str) -> String {
+/// What readings make of the first of [`ROLLUPS`], of those touched that fulfil a condition, between two instants.
+fn hours_of_readings(which: &str, since: &str, until: &str, stored_by: &str) -> String {
     include_str!("../../sql/rollups/hours_of_readings.sql")
         .replace("{name}", &ROLLUPS[0].name)
-        .replace("{touched}", touched)
+        .replace("{which}", which)
         .replace("{since}", since)
+        .replace("{until}", until)
+        .replace("{stored_by}", stored_by)
         .trim_end()
         .to_owned()
 }
 
-/// What its source makes of a rollup in the buckets `touched`. Each bucket is looked up by itself (LATERAL and OFFSET, which
+/// What a rollup should be in [$1, $2) in the buckets that were touched.
+fn select_touched(rollup: &Rollup) -> String {
+    if rollup.source == "reading" {
+        hours_of_readings("", "t.bucket", "< t.bucket + interval '1 hour'", "")
+    } else {
+        of_rollup(rollup)
+    }
+}
+
+/// What its source makes of a rollup in the buckets that were touched. Each bucket is looked up by itself (LATERAL and OFFSET, which
 /// no plan gets around): a source has many times as many rows as change at a time, and the more, the longer its chunk has
 /// been filling.
-fn of_rollup(rollup: &Rollup, touched: &str) -> String {
+fn of_rollup(rollup: &Rollup) -> String {
     let condition = if rollup.condition.is_empty() { String::new() } else { format!(" AND {}", rollup.condition) };
     let source = format!(
-        "{touched} AS t
+        "(SELECT * FROM touched_{name} WHERE bucket >= $1 AND bucket < $2) AS t
 CROSS JOIN LATERAL (
     SELECT s.* FROM {source} AS s
     WHERE s.bucket >= $1 AND s.bucket < $2 AND s.bucket >= t.bucket
       AND s.bucket < t.bucket + interval '{width}'{same}{condition}
     OFFSET 0)",
+        name = rollup.name,
         source = rollup.source,
         width = rollup.period.width(),
         same = rollup.same_touched("s"),

@@ -75,7 +75,9 @@ impl Rebuild {
         for statements in STATEMENTS.iter() {
             sqlx::raw_sql(AssertSqlSafe(statements.table.as_str())).execute(&mut *db).await?;
         }
-        let mut transaction = db.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+        let mut transaction = db.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
+        let distrust = sqlx::query(include_str!("../../sql/rollups/distrust.sql")).bind(day).bind(next);
+        distrust.execute(&mut *transaction).await?;
         // Nothing is known of what was just recomputed, and a nested loop over two days of rows would take hours.
         sqlx::query("SET LOCAL enable_nestloop = off").execute(&mut *transaction).await?;
         let closing = next == self.to || Period::Month.floor(next) == next;
@@ -83,7 +85,8 @@ impl Rebuild {
         for (rollup, statements) in ROLLUPS.iter().zip(STATEMENTS.iter()) {
             let (from, to) = match rollup.period {
                 Period::Hour | Period::Day => (day, next),
-                Period::Month if closing => {
+                // Or a month would lack what an unfinished rebuild has counted in its days.
+                Period::Month if closing || changed > 0 => {
                     let month = Period::Month.floor(day);
                     (month, month + Months::new(1))
                 }

@@ -112,7 +112,8 @@ pub async fn nothing_is_copied_where_it_would_not_be_found(app: TestApp) {
     let key = fleet(&app).await;
     let mut db = app.db().await;
     send_csv(&app, &key, &readings(at(0))).await;
-    let noted = "SELECT readings_copied(c::text, ARRAY[$1::timestamptz], ARRAY[$1::timestamptz], '{1}', '{1}') FROM show_chunks('reading') AS c";
+    let noted = "SELECT readings_copied(c::text, ARRAY[$1::timestamptz], ARRAY[$1], ARRAY[$1], '{1}', '{1}', '{1}')
+        FROM show_chunks('reading') AS c";
     sqlx::query(noted).bind(at(0)).execute(&mut db).await.expect("a plain chunk");
     if app.edition == Edition::Community {
         sqlx::query("SELECT compress_chunk(c) FROM show_chunks('reading') AS c")

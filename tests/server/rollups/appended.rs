@@ -1,4 +1,4 @@
-//! Live readings are added to what their hour holds, without what came before in it being read again.
+//! Readings are added to what their hour holds, without what came before in it being read again.
 
 use meterbase::rollup;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -27,19 +27,20 @@ async fn readings_read(db: &mut PgConnection) -> i64 {
     sqlx::query_scalar(read).fetch_one(db).await.expect("statistics")
 }
 
-pub async fn live_readings_are_added_without_reading_their_hour_again(app: TestApp) {
+pub async fn readings_are_added_without_reading_their_hour_again(app: TestApp) {
     let mut db = fleet(&app).await;
     live(&mut db, 0, 300).await;
     app.settle().await;
     naive::check(&mut db, "after the first five sixths of an hour").await;
-    for round in 0..3 {
-        live(&mut db, 3000 + 20 * round, 2).await;
+    // Behind all others, and between them.
+    for second in [3000, 3020, 3040, 5, 1255, 2777] {
+        live(&mut db, second, 2).await;
         let before = readings_read(&mut db).await;
         rollup::refresh(&mut db, app.edition).await.expect("a refresh");
         let read = readings_read(&mut db).await - before;
         // 48 channels with two new readings each, of 302 and more.
         assert!(app.edition == meterbase::database::Edition::Community || read <= 48 * 8, "{read} readings were read");
-        naive::check(&mut db, "after live readings").await;
+        naive::check(&mut db, "after further readings").await;
     }
 }
 
@@ -143,6 +144,40 @@ pub async fn a_refresher_that_is_killed_while_it_adds_counts_nothing_twice(app: 
     naive::check(&mut db, "after refreshers were killed").await;
 }
 
+/// Those of a subtransaction carry its number, and what restores a database gives readings another one.
+pub async fn readings_that_cannot_be_told_by_their_transaction_are_recomputed(app: TestApp) {
+    let mut db = fleet(&app).await;
+    live(&mut db, 0, 10).await;
+    app.settle().await;
+    let mut transaction = db.begin().await.expect("a transaction");
+    live(&mut transaction, 100, 2).await;
+    let mut inner = transaction.begin().await.expect("a savepoint");
+    live(&mut inner, 200, 2).await;
+    inner.commit().await.expect("a release");
+    transaction.commit().await.expect("a commit");
+    app.settle().await;
+    naive::check(&mut db, "after a subtransaction").await;
+    live(&mut db, 300, 2).await;
+    run_any(&mut db, "UPDATE reading_change SET changed_by = '17'").await;
+    app.settle().await;
+    naive::check(&mut db, "after a restored database").await;
+}
+
+pub async fn what_a_rebuild_has_counted_already_is_not_added_again(app: TestApp) {
+    let mut db = fleet(&app).await;
+    live(&mut db, 0, 10).await;
+    app.settle().await;
+    live(&mut db, 100, 10).await;
+    let (from, to) = ("2026-03-10T00:00:00Z".parse().unwrap(), "2026-03-13T00:00:00Z".parse().unwrap());
+    let mut rebuild = rollup::rebuild::Rebuild::begin(&mut db, from, to).await.expect("a rebuild");
+    assert!(rebuild.part(&mut db, app.edition).await.expect("a part"));
+    app.settle().await;
+    naive::check(&mut db, "after a part of a rebuild").await;
+    live(&mut db, 200, 10).await;
+    app.settle().await;
+    naive::check(&mut db, "after further readings").await;
+}
+
 /// What a server does with live readings: they go into their chunk, past the triggers, and the log is told.
 pub async fn copied_and_inserted_readings_of_a_transaction_are_all_followed(app: TestApp) {
     let mut db = fleet(&app).await;
@@ -160,8 +195,9 @@ pub async fn copied_and_inserted_readings_of_a_transaction_are_all_followed(app:
          INSERT INTO {chunk} (ts, value, increment, channel_id, customer_id, billing_day)
          SELECT timestamptz '2026-03-10T10:00:00Z' + interval '20 minutes', 5, 5, channel_id, 1, '2026-03-10'
          FROM channel WHERE channel_id <= 10;
-         SELECT readings_copied('{chunk}', ARRAY[h], ARRAY[h + interval '20 minutes'], '{{10}}', '{{1,2,3,4,5,6,7,8,9,10}}')
-         FROM (SELECT timestamptz '2026-03-10T10:00:00Z' AS h) AS one;
+         SELECT readings_copied('{chunk}', ARRAY[h], ARRAY[at], ARRAY[at], '{{10}}', '{{1,2,3,4,5,6,7,8,9,10}}',
+                                '{{1,1,1,1,1,1,1,1,1,1}}')
+         FROM (SELECT timestamptz '2026-03-10T10:00:00Z' AS h, timestamptz '2026-03-10T10:20:00Z' AS at) AS one;
          INSERT INTO reading (ts, value, increment, channel_id, customer_id, billing_day)
          SELECT timestamptz '2026-03-10T10:00:00Z' + interval '10 minutes', 6, 6, channel_id, 1, '2026-03-10'
          FROM channel WHERE channel_id > 5;

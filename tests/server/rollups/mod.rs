@@ -63,9 +63,11 @@ pub fn topics() -> Vec<Vec<Test>> {
             gaps_are_filled_with_levels_from_before_what_is_kept,
         }),
         topic!(rollups_appended::{
-            live_readings_are_added_without_reading_their_hour_again,
+            readings_are_added_without_reading_their_hour_again,
             what_comes_in_beside_live_readings_is_followed_too,
             readings_that_commit_late_are_not_passed_over,
+            readings_that_cannot_be_told_by_their_transaction_are_recomputed,
+            what_a_rebuild_has_counted_already_is_not_added_again,
             a_refresher_that_is_killed_while_it_adds_counts_nothing_twice,
             copied_and_inserted_readings_of_a_transaction_are_all_followed,
         }),

@@ -21,7 +21,7 @@ const RETENTION_INTERVAL: Duration = Duration::from_secs(3600);
 /// Longest wait between tries while the database cannot be reached.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// Follows all pending changes until none is left, after whoever else is doing so. Not in a transaction.
+/// Follows all changes that are pending when it begins, after whoever else is doing so. Not in a transaction.
 pub async fn refresh(db: &mut PgConnection, edition: Edition) -> sqlx::Result<()> {
     lock(db).await?;
     let done = follow(db, edition).await;
@@ -142,8 +142,10 @@ async fn drop_old(db: &mut PgConnection, edition: Edition, keep: &Keep) -> sqlx:
     }
 }
 
-/// Batches until nothing is pending. The newest and the oldest changes take turns, so that neither a long backfill
-/// holds up today's figures nor a steady stream of new readings the late ones.
+/// Batches until nothing is pending that was when it began: what comes in meanwhile is followed together the next time,
+/// or a steady stream of readings would be followed in ever smaller batches, and what a batch takes all the time. The
+/// newest and the oldest changes take turns, so that neither a long backfill holds up today's figures nor a steady stream
+/// of new readings the late ones.
 pub(super) async fn follow(db: &mut PgConnection, edition: Edition) -> sqlx::Result<()> {
     retention::notice(db, edition).await?;
     let (followed_at, an_hour_ago, a_day_ago): (Option<DateTime<Utc>>, bool, bool) =
@@ -151,8 +153,9 @@ pub(super) async fn follow(db: &mut PgConnection, edition: Edition) -> sqlx::Res
     if let Some(followed_at) = followed_at.filter(|_| edition == Edition::Community && a_day_ago) {
         community::close_gaps(db, followed_at).await?;
     }
-    let mut newest = true;
-    loop {
+    let began: DateTime<Utc> = sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&mut *db).await?;
+    let (mut newest, mut pending) = (true, true);
+    while pending {
         let started = Instant::now();
         let Some(changed) = batch(db, edition, newest).await? else { break };
         let took = started.elapsed();
@@ -160,6 +163,10 @@ pub(super) async fn follow(db: &mut PgConnection, edition: Edition) -> sqlx::Res
         metrics::counter!("meterbase_rollup_buckets_total").increment(changed);
         tracing::debug!(changed, ?took, "rollups followed a batch of changes");
         newest = !newest;
+        pending = sqlx::query_scalar("SELECT EXISTS (SELECT FROM reading_change WHERE changed_at <= $1)")
+            .bind(began)
+            .fetch_one(&mut *db)
+            .await?;
     }
     if edition == Edition::Community {
         community::advance(db, an_hour_ago).await?;

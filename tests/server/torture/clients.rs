@@ -207,11 +207,12 @@ impl Client<'_> {
         if !self.draw.chance(self.shared.manner.cut) {
             return None;
         }
-        Some(match self.draw.below(3) {
+        Some(match self.draw.below(4) {
             // In the head, or in the body.
             0 => Cut::Within(self.draw.below(body as u64 + 200) as usize),
             1 => Cut::Reset,
-            _ => Cut::Close,
+            2 => Cut::Close,
+            _ => Cut::Unread,
         })
     }
 }

@@ -13,6 +13,8 @@ pub enum Cut {
     Reset,
     /// When all is sent; the connection is closed.
     Close,
+    /// When the answer has begun to come, which is not read; the connection is reset.
+    Unread,
 }
 
 /// What became of a request.
@@ -67,6 +69,10 @@ impl Line {
             return Answer::None { sent: false, why: format!("not sent: {error}") };
         }
         if let Some(cut) = cut {
+            if cut == Cut::Unread {
+                // What comes instead, such as the end of the connection, is as good a moment.
+                let _ = stream.peek(&mut [0]);
+            }
             if cut != Cut::Close {
                 socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("a socket");
             }

@@ -1,12 +1,13 @@
 //! Clusters, databases and the server under test.
 
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Arguments, Trial};
 use meterbase::app::{self, App};
 use meterbase::database::{self, Edition};
 use meterbase::embedded::cluster::{Cluster, Running};
@@ -94,12 +95,13 @@ pub fn run(topics: Vec<Vec<Test>>) -> ExitCode {
             trials.push(Trial::test(format!("{name}::{test}"), move || {
                 let database = handle.block_on(fresh_database(&options));
                 let own = database.clone();
-                let outcome = handle.block_on(handle.spawn(async move {
-                    let app = TestApp::start(own, edition).await;
-                    body(app).await;
-                }));
+                // On this thread: a test that waits for a process must not keep a worker, with other tests' tasks, from work.
+                let test =
+                    AssertUnwindSafe(|| handle.block_on(async { body(TestApp::start(own, edition).await).await }));
+                let outcome = std::panic::catch_unwind(test);
                 handle.block_on(drop_database(&options, &database));
-                outcome.map_err(|panic| Failed::from(panic.to_string()))
+                outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                Ok(())
             }));
         }
     }

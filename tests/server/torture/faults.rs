@@ -101,17 +101,18 @@ fn is_postgres(pid: Pid) -> bool {
 }
 
 async fn stop_immediately(world: &World) {
-    postmaster(world).await;
+    let pid = postmaster(world).await;
     let install = install::newest().expect("an installation");
     let mut command = Command::new(install.bin.join("pg_ctl"));
-    command.current_dir("/").args(["stop", "-m", "immediate", "-D"]);
+    // It does not wait: whoever supervises PostgreSQL may start it again before pg_ctl looks whether it has gone.
+    command.current_dir("/").args(["stop", "-m", "immediate", "-W", "-D"]);
     command.arg(world.cluster().expect("a cluster of the server's own").join("postgres"));
     if let Some(user) = cluster::unprivileged_user().expect("a user for PostgreSQL") {
         command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
     }
     let output = command.output().expect("pg_ctl");
-    // Whoever supervises it may have started it again before pg_ctl looked, which then waits for the wrong process.
-    assert!(output.status.success() || is_postgres(postmaster(world).await), "{}", text(&output.stderr));
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    another_postmaster(world, pid).await;
 }
 
 async fn fill(world: &World, load: &Load, draw: &mut Random, with_log: bool) {
@@ -146,9 +147,13 @@ fn take_over(world: &mut World, number: usize) {
 pub async fn restart_postgresql(world: &World) {
     let pid = postmaster(world).await;
     kill(pid, Signal::SIGKILL).expect("a running PostgreSQL");
+    another_postmaster(world, pid).await;
+    world.db().await;
+}
+
+async fn another_postmaster(world: &World, before: Pid) {
     let mut patience = Patience::for_("another PostgreSQL");
-    while postmaster(world).await == pid {
+    while postmaster(world).await == before {
         patience.poll().await;
     }
-    world.db().await;
 }

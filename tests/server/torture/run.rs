@@ -63,7 +63,7 @@ async fn read(world: &World) -> Result<Stored, String> {
     Stored::read(&mut world.db().await, PROVIDER).await
 }
 
-/// Without help: every server is ready, and stores a reading.
+/// Without help: every server is ready. That it stores readings again, the load shows that goes on behind the last fault.
 async fn works_again(world: &World) -> Result<(), String> {
     for server in world.servers.iter().flatten() {
         let mut patience = Patience::for_("a server that is ready");

@@ -9,4 +9,4 @@ SELECT t.bucket, r.channel_id, t.bucket
 FROM touched_channel_hourly AS t
 JOIN channel_hourly AS r ON r.bucket = t.bucket
 WHERE t.channel_id = 0 AND t.bucket >= $1 AND t.bucket < $2 AND r.bucket >= $1 AND r.bucket < $2
-ON CONFLICT (bucket, channel_id) DO UPDATE SET since = excluded.since, until = NULL, readings = NULL
+ON CONFLICT (bucket, channel_id) DO UPDATE SET since = excluded.since, readings = NULL

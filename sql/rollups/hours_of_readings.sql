@@ -1,5 +1,5 @@
--- rollups.hours_of_readings: what readings in [$1, $2) make of {name} in the buckets that are touched, those of them that lie
--- between {since} and {until}. (LATERAL and OFFSET, so that each bucket is looked up: nothing is known of how many there
+-- rollups.hours_of_readings: what readings in [$1, $2) make of {name} in the buckets that are touched: those where
+-- {within}. (LATERAL and OFFSET, so that each bucket is looked up: nothing is known of how many there
 -- are. So are the values of the first and the last reading, which takes less than comparing all; of a single reading they
 -- are its own.)
 SELECT
@@ -30,7 +30,7 @@ FROM (
     FROM (SELECT * FROM touched_{name} WHERE bucket >= $1 AND bucket < $2{which}) AS t
     CROSS JOIN LATERAL (
         SELECT s.* FROM reading AS s
-        WHERE s.ts >= $1 AND s.ts < $2 AND s.ts >= {since} AND s.ts {until} AND s.channel_id = t.channel_id{stored_by}
+        WHERE s.ts >= $1 AND s.ts < $2 AND {within} AND s.channel_id = t.channel_id{stored_by}
         OFFSET 0) AS s
     GROUP BY t.bucket, s.billing_day, t.channel_id, s.customer_id, s.group_id) AS of
 JOIN channel AS c ON c.channel_id = of.channel_id

@@ -21,8 +21,7 @@ taken AS (
     RETURNING hour, since, until, channels, readings, changed_by),
 touched AS (
     INSERT INTO touched_channel_hourly (bucket, channel_id, since, until, readings)
-    SELECT taken.hour, of.channel_id, min(taken.since),
-           CASE WHEN bool_and(of.readings IS NOT NULL) THEN max(taken.until) END,
+    SELECT taken.hour, of.channel_id, min(taken.since), max(taken.until),
            CASE WHEN bool_and(of.readings IS NOT NULL) THEN sum(of.readings) END
     FROM taken
     CROSS JOIN LATERAL unnest(coalesce(taken.channels, '{0}'), taken.readings) AS of (channel_id, readings)

@@ -42,11 +42,10 @@ BEGIN
     ELSE
         WITH noted AS (
             INSERT INTO reading_change (hour, since, until, channels, readings)
-            SELECT hour, since, CASE WHEN added THEN until END, CASE WHEN known THEN channels END,
-                   CASE WHEN added THEN readings END
+            SELECT hour, since, CASE WHEN known AND TG_OP = 'INSERT' THEN until END, CASE WHEN known THEN channels END,
+                   CASE WHEN known AND TG_OP = 'INSERT' THEN readings END
             FROM (SELECT hour, min(since) AS since, max(until) AS until, array_agg(channel_id) AS channels,
-                         array_agg(readings) AS readings, (count(*) > most) IS NOT TRUE AS known,
-                         (count(*) > most) IS NOT TRUE AND TG_OP = 'INSERT' AS added
+                         array_agg(readings) AS readings, (count(*) > most) IS NOT TRUE AS known
                   FROM (SELECT time_bucket('1 hour', ts) AS hour, channel_id, min(ts) AS since, max(ts) AS until,
                                count(*)::integer AS readings
                         FROM changed GROUP BY 1, 2) AS r

@@ -167,7 +167,10 @@ fn append() -> String {
     });
     let changed: Vec<_> = ROLLUPS.iter().map(|rollup| format!("(SELECT count(*) FROM {}_put)", rollup.name)).collect();
     include_str!("../../sql/rollups/append.sql")
-        .replace("{select}", &hours_of_readings(" AND until IS NOT NULL", "t.since", "<= t.until", STORED_BY))
+        .replace(
+            "{select}",
+            &hours_of_readings(" AND readings IS NOT NULL", "s.ts BETWEEN t.since AND t.until", STORED_BY),
+        )
         .replace("{columns}", &first.columns().join(", "))
         .replace("{name}", &first.name)
         .replace("{added}", &new.chain(add).collect::<String>())
@@ -177,13 +180,12 @@ fn append() -> String {
 /// That a reading was stored by one of the transactions that a statement is about.
 const STORED_BY: &str = " AND s.xmin = ANY ($3::text[]::xid[])";
 
-/// What readings make of the first of [`ROLLUPS`], of those touched that fulfil a condition, between two instants.
-fn hours_of_readings(which: &str, since: &str, until: &str, stored_by: &str) -> String {
+/// What readings `within` a time make of the first of [`ROLLUPS`], of those touched that fulfil a condition.
+fn hours_of_readings(which: &str, within: &str, stored_by: &str) -> String {
     include_str!("../../sql/rollups/hours_of_readings.sql")
         .replace("{name}", &ROLLUPS[0].name)
         .replace("{which}", which)
-        .replace("{since}", since)
-        .replace("{until}", until)
+        .replace("{within}", within)
         .replace("{stored_by}", stored_by)
         .trim_end()
         .to_owned()
@@ -192,15 +194,15 @@ fn hours_of_readings(which: &str, since: &str, until: &str, stored_by: &str) -> 
 /// What a rollup should be in [$1, $2) in the buckets that were touched.
 fn select_touched(rollup: &Rollup) -> String {
     if rollup.source == "reading" {
-        hours_of_readings("", "t.bucket", "< t.bucket + interval '1 hour'", "")
+        hours_of_readings("", "s.ts >= t.bucket AND s.ts < t.bucket + interval '1 hour'", "")
     } else {
         of_rollup(rollup)
     }
 }
 
-/// What its source makes of a rollup in the buckets that were touched. Each bucket is looked up by itself (LATERAL and OFFSET, which
-/// no plan gets around): a source has many times as many rows as change at a time, and the more, the longer its chunk has
-/// been filling.
+/// What its source makes of a rollup in the buckets that were touched. Each bucket is looked up by itself (LATERAL and
+/// OFFSET, which no plan gets around): a source has many times as many rows as change at a time, and the more, the longer
+/// its chunk has been filling.
 fn of_rollup(rollup: &Rollup) -> String {
     let condition = if rollup.condition.is_empty() { String::new() } else { format!(" AND {}", rollup.condition) };
     let source = format!(

@@ -176,8 +176,9 @@ pub fn pool(options: &PgConnectOptions, name: &str, size: u32, statement_timeout
         .connect_lazy_with(options)
 }
 
-/// Whether something that has changed nothing so far is worth another try on another connection of its pool: where PostgreSQL was
-/// started again each connection is broken that there was before, and goes when somebody meets it. `tries` counts those.
+/// Whether something that has changed nothing so far is worth another try on another connection of its pool: where
+/// PostgreSQL was started again each connection is broken that there was before, and goes when somebody meets it. `tries`
+/// counts those.
 pub fn is_worth_another(error: &sqlx::Error, pool: &PgPool, tries: &mut u32) -> bool {
     *tries += 1;
     matches!(error, sqlx::Error::Io(_)) && *tries <= pool.options().get_max_connections()

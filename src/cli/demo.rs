@@ -49,13 +49,7 @@ const KEY_NAME: &str = "meterbase demo";
 impl DemoArgs {
     pub async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
         self.size.plan()?;
-        let mut opened = None;
-        until(stop.clone(), async {
-            opened = Some(self.database.open(Role::Server).await?);
-            Ok(())
-        })
-        .await?;
-        let Some(database) = opened else { return Ok(()) };
+        let database = until(stop.clone(), self.database.open(Role::Server)).await?;
         let shown = self.serve(&database, stop).await;
         let closed = database.close().await;
         shown?;

@@ -149,7 +149,7 @@ fn stop_signal() -> std::io::Result<CancellationToken> {
 }
 
 /// Drops the work when a signal comes: a database that it started is stopped in order by that.
-pub async fn until(stop: CancellationToken, work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+pub async fn until<T>(stop: CancellationToken, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     match stop.run_until_cancelled(work).await {
         Some(done) => done,
         None => Err(Failure::Failed("interrupted".to_owned())),

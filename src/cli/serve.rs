@@ -156,16 +156,12 @@ impl ServeArgs {
             return Err(Failure::Usage(fault));
         }
         let config = self.config();
-        let mut running = None;
         // A signal during the start ends it there; after the start it lets requests finish.
-        until(stop.clone(), async {
+        let (server, database) = until(stop.clone(), async {
             let database = self.database.open(Role::Server).await?;
-            let server = Server::start(&config, &database).await?;
-            running = Some((server, database));
-            Ok(())
+            Ok((Server::start(&config, &database).await?, database))
         })
         .await?;
-        let Some((server, database)) = running else { return Ok(()) };
         let greeted = greet(&server, &database).await;
         let served = server.run_until(stop).await;
         let closed = database.close().await;

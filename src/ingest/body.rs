@@ -64,13 +64,13 @@ where
 
 /// A decoder, when it is this body's turn. A provider has few bodies in the line for them, so others' do not wait for all of
 /// one that floods.
-async fn decoder(app: &App, held: &Held) -> Result<[Option<OwnedSemaphorePermit>; 2]> {
+async fn decoder(app: &App, held: &Held) -> Result<(OwnedSemaphorePermit, Option<OwnedSemaphorePermit>)> {
     let place = match held.part() {
         Some(part) => Some(part.decoders.clone().acquire_owned().await.map_err(Problem::internal)?),
         None => None,
     };
     let decoder = app.guards.decoders.clone().acquire_owned().await.map_err(Problem::internal)?;
-    Ok([Some(decoder), place])
+    Ok((decoder, place))
 }
 
 fn format(headers: &HeaderMap) -> Result<Format> {

@@ -14,7 +14,7 @@ use crate::cli::Failure;
 use crate::cli::bench::ingest::http::Connection;
 use crate::cli::bench::ingest::load::Feed;
 use crate::cli::bench::ingest::workload::Totals;
-use crate::client::{Receipt, Verdicts};
+use crate::client::Receipt;
 
 /// What a flood came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
@@ -85,10 +85,7 @@ async fn flood(feed: Arc<Feed>, mut connection: Connection, stop: Arc<AtomicBool
                 StatusCode::SERVICE_UNAVAILABLE => flooded.overloaded += 1,
                 _ => {
                     let told: Receipt = serde_json::from_slice(&answer.expect(StatusCode::OK)?.body)?;
-                    let right = Verdicts { received: sent.sent, stored: sent.distinct, ..Verdicts::default() };
-                    if told.verdicts != right {
-                        return Err(Failure::Failed(format!("the verdicts are {:?}, not {right:?}", told.verdicts)));
-                    }
+                    sent.check([&told.verdicts])?;
                     flooded.requests += 1;
                     flooded.stored.join(sent);
                     break;

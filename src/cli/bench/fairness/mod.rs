@@ -9,12 +9,11 @@ mod report;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::{HeaderValue, header};
 use chrono::{DateTime, Utc};
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::bench::alone::on_scratch;
+use crate::cli::bench::alone::{beside, on_scratch};
 use crate::cli::bench::ingest::body::{Format, Writer};
 use crate::cli::bench::ingest::load::{self, Feed, Load, Pace, Schedule};
 use crate::cli::bench::ingest::process::Postmaster;
@@ -26,7 +25,6 @@ use crate::cli::bench::machine::Machine;
 use crate::cli::bench::output::Output;
 use crate::cli::bench::registry::PROVIDER;
 use crate::cli::{DatabaseArgs, Failure, say};
-use crate::client::Verdicts;
 use crate::keys::Scope;
 use flood::Flood;
 use report::{Quiet, Report};
@@ -81,7 +79,9 @@ const RISE: Duration = Duration::from_secs(5);
 
 impl FairnessArgs {
     pub async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
-        let report = on_scratch(&self.database, stop, async |scratch| self.on(scratch).await).await?;
+        let on_scratch =
+            async |database: &_| on_scratch(database, stop.clone(), async |scratch| self.on(scratch).await).await;
+        let report = beside(&self.database, stop.clone(), on_scratch).await?;
         self.output.tell(&report, &report.text()?)
     }
 
@@ -157,22 +157,13 @@ fn feed(
     key: &str,
 ) -> Result<Arc<Feed>, Failure> {
     let writer = Writer::new(format, start, workload.channels);
-    let content_type = HeaderValue::from_static(writer.content_type());
-    let mut feed = Feed::new(workload, writer, &serving.address, "/v1/readings");
-    feed.headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {key}"))?);
-    feed.headers.insert(header::CONTENT_TYPE, content_type);
-    Ok(Arc::new(feed))
+    Ok(Arc::new(Feed::of_readings(workload, writer, &serving.address, key)?))
 }
 
 /// What both were told is stored; the quiet provider's verdicts must be those of its requests, each of which was stored.
 fn acknowledged(quiet: &Feed, loads: &[&Load], flooded: Totals) -> Result<Totals, Failure> {
-    let mut told = Verdicts::default();
-    loads.iter().for_each(|load| told.add(&load.verdicts));
     let mut all = quiet.workload.totals(loads.iter().map(|load| load.requests).sum());
-    let right = Verdicts { received: all.sent, stored: all.distinct, ..Verdicts::default() };
-    if told != right {
-        return Err(Failure::Failed(format!("the quiet provider's verdicts add up to {told:?}, not to {right:?}")));
-    }
+    all.check(loads.iter().map(|load| &load.verdicts))?;
     all.join(flooded);
     Ok(all)
 }

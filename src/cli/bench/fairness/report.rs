@@ -100,8 +100,7 @@ impl Report {
             "  cores meanwhile      {:.2} server, {postgres}{:.2} generator; server {:.0} MiB, at most {:.0}",
             usage.server_cores, usage.generator_cores, usage.server_memory_mib, usage.server_peak_memory_mib
         )?;
-        let Totals { distinct, sum, .. } = self.acknowledged;
-        writeln!(text, "acknowledged and stored: {distinct} readings, sum {}.{:03}", sum / 1000, sum % 1000)?;
+        writeln!(text, "acknowledged and stored: {}", self.acknowledged)?;
         write!(text, "{}", quiet.verdict())?;
         Ok(text)
     }
@@ -109,8 +108,7 @@ impl Report {
 
 impl std::fmt::Display for Waited {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Extent { rounds, p50_ms, p99_ms, max_ms } = self.waited;
-        write!(f, "p50 {p50_ms:.1} ms, p99 {p99_ms:.1} ms, max {max_ms:.1} ms of {rounds} requests")?;
+        write!(f, "{} requests", self.waited)?;
         if self.refused > 0 {
             write!(f, ", refused {} times", self.refused)?;
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode};
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::cli::Failure;
 use crate::cli::bench::freshness::seen::Seen;
-use crate::cli::bench::ingest::http::Connection;
+use crate::cli::bench::ingest::http::{Connection, authorized};
 use crate::cli::bench::ingest::load::Schedule;
 use crate::cli::bench::registry::Size;
 
@@ -32,8 +32,7 @@ struct Answered {
 
 impl Asker {
     pub async fn open(address: &str, key: &str) -> Result<Self, Failure> {
-        let headers = [(header::AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {key}"))?)];
-        Ok(Self { connection: Connection::open(address).await?, headers: headers.into_iter().collect() })
+        Ok(Self { connection: Connection::open(address).await?, headers: authorized(key)? })
     }
 
     /// The answer to `/v1/usage?{query}`; none where it was not answered with figures, which is counted as an error.

@@ -16,12 +16,11 @@ mod watch;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::{HeaderValue, header};
 use chrono::{SubsecRound, Utc};
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::bench::alone::on_scratch;
+use crate::cli::bench::alone::{beside, on_scratch};
 use crate::cli::bench::ingest::body::{Format, Writer};
 use crate::cli::bench::ingest::load::{Feed, Schedule};
 use crate::cli::bench::ingest::scratch::Scratch;
@@ -87,7 +86,9 @@ const CONNECTIONS: u32 = 8;
 
 impl FreshnessArgs {
     pub async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
-        let report = on_scratch(&self.database, stop, async |scratch| self.on(scratch).await).await?;
+        let on_scratch =
+            async |database: &_| on_scratch(database, stop.clone(), async |scratch| self.on(scratch).await).await;
+        let report = beside(&self.database, stop.clone(), on_scratch).await?;
         self.output.tell(&report, &report.text()?)
     }
 
@@ -147,10 +148,7 @@ impl FreshnessArgs {
         let at = |per_second: f64| Schedule { per_second, length };
         let requests = workload.requests_of_round() as f64 / f64::from(self.every);
         let writer = Writer::new(Format::Csv, Utc::now().trunc_subsecs(0), workload.channels);
-        let content_type = HeaderValue::from_static(writer.content_type());
-        let mut feed = Feed::new(workload, writer, &serving.address, "/v1/readings");
-        feed.headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {sends}"))?);
-        feed.headers.insert(header::CONTENT_TYPE, content_type);
+        let feed = Feed::of_readings(workload, writer, &serving.address, sends)?;
         let prober = Prober { address: &serving.address, sends, reads, device: self.devices };
         let roles = Roles::start(scratch.connect().await?, serving.pid()).await?;
         let mut watch = Watch::new(roles, serving.pid(), seen.clone());

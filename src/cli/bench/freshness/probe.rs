@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderValue, header};
 use chrono::{SecondsFormat, Utc};
 use serde::Deserialize;
 
@@ -15,7 +15,7 @@ use crate::cli::Failure;
 use crate::cli::bench::freshness::dashboard::{Asker, days};
 use crate::cli::bench::freshness::seen::Seen;
 use crate::cli::bench::freshness::stream;
-use crate::cli::bench::ingest::http::Connection;
+use crate::cli::bench::ingest::http::{Connection, authorized};
 use crate::cli::bench::ingest::load::Schedule;
 
 /// Probes a second.
@@ -76,8 +76,7 @@ impl Prober<'_> {
 
     async fn post(&self, schedule: Schedule, awaited: &Awaited, seen: &Seen) -> Result<u64, Failure> {
         let mut connection = Connection::open(self.address).await?;
-        let mut headers = HeaderMap::new();
-        headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {}", self.sends))?);
+        let mut headers = authorized(self.sends)?;
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/csv"));
         let (started, mut number) = (Instant::now(), 0);
         while let Some(due) = schedule.due(number) {

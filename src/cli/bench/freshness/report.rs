@@ -107,22 +107,18 @@ impl Report {
         )?;
         writeln!(text, "  in the figures after      {}", Seconds(&watched.probes))?;
         writeln!(text, "  fresh_through behind by   {}", Seconds(&watched.behind))?;
-        writeln!(text, "  posts answered after      {}", Millis(&watched.posts))?;
-        writeln!(text, "  questions answered after  {}", Millis(&watched.questions))?;
+        writeln!(text, "  posts answered after      {}", watched.posts)?;
+        writeln!(text, "  questions answered after  {}", watched.questions)?;
         for (name, times) in &watched.by_question {
-            writeln!(text, "    {name:<28} {}", Millis(times))?;
+            writeln!(text, "    {name:<28} {}", times)?;
         }
         writeln!(text, "  cores                     {}", watched.cores)?;
         let share = 100.0 * watched.share_of_rollups;
         writeln!(text, "  the rollups take          {share:.0} % of what server and PostgreSQL take")?;
-        let Totals { distinct, sum, .. } = self.acknowledged;
         writeln!(
             text,
-            "acknowledged, stored and in the figures of every customer: {distinct} readings, sum {}.{:03}; all of it \
-             {:.1} s after the end",
-            sum / 1000,
-            sum % 1000,
-            self.caught_up_s
+            "acknowledged, stored and in the figures of every customer: {}; all of it {:.1} s after the end",
+            self.acknowledged, self.caught_up_s
         )?;
         write!(text, "{}", watched.verdict())?;
         Ok(text)
@@ -152,15 +148,6 @@ impl std::fmt::Display for Seconds<'_> {
         let Extent { rounds, p50_ms, p99_ms, max_ms } = self.0;
         let [p50, p99, max] = [p50_ms, p99_ms, max_ms].map(|ms| ms / 1000.0);
         write!(f, "p50 {p50:.2} s, p99 {p99:.2} s, max {max:.2} s of {rounds}")
-    }
-}
-
-struct Millis<'a>(&'a Extent);
-
-impl std::fmt::Display for Millis<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Extent { rounds, p50_ms, p99_ms, max_ms } = self.0;
-        write!(f, "p50 {p50_ms:.1} ms, p99 {p99_ms:.1} ms, max {max_ms:.1} ms of {rounds}")
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 
 use crate::cli::Failure;
@@ -107,11 +107,7 @@ impl Contest<'_> {
 
     fn feed(&self, serving: &Serving) -> Result<Arc<Feed>, Failure> {
         let writer = Writer::new(self.format, self.start, self.workload.channels);
-        let content_type = HeaderValue::from_static(writer.content_type());
-        let mut feed = Feed::new(self.workload, writer, &serving.address, "/v1/readings");
-        feed.headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {}", self.key))?);
-        feed.headers.insert(header::CONTENT_TYPE, content_type);
-        Ok(Arc::new(feed))
+        Ok(Arc::new(Feed::of_readings(self.workload, writer, &serving.address, &self.key)?))
     }
 
     async fn warm_up(&self, feed: &Arc<Feed>) -> Result<load::Load, Failure> {
@@ -121,13 +117,7 @@ impl Contest<'_> {
     /// What was acknowledged is stored and nothing else, and the verdicts said so.
     async fn verify(&self, feed: &Feed, verdicts: &[&Verdicts]) -> Result<Totals, Failure> {
         let acknowledged = self.workload.totals(feed.sent());
-        let mut told = Verdicts::default();
-        verdicts.iter().for_each(|verdicts| told.add(verdicts));
-        let Totals { sent, distinct, .. } = acknowledged;
-        let right = Verdicts { received: sent, stored: distinct, duplicates: sent - distinct, ..Verdicts::default() };
-        if told != right {
-            return Err(Failure::Failed(format!("the verdicts add up to {told:?}, not to {right:?}")));
-        }
+        acknowledged.check(verdicts.iter().copied())?;
         self.scratch.verify(acknowledged).await?;
         Ok(acknowledged)
     }

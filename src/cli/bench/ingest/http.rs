@@ -2,7 +2,7 @@
 //! same processors.
 
 use axum::body::Bytes;
-use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -23,6 +23,12 @@ pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Bytes,
+}
+
+/// Headers that say who calls.
+pub fn authorized(key: &str) -> Result<HeaderMap, Failure> {
+    let key = HeaderValue::from_str(&format!("Bearer {key}"))?;
+    Ok(HeaderMap::from_iter([(header::AUTHORIZATION, key)]))
 }
 
 impl Connection {

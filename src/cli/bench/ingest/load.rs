@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use tokio::task::JoinSet;
 
 use crate::cli::Failure;
 use crate::cli::bench::ingest::body::Writer;
-use crate::cli::bench::ingest::http::{Answer, Connection};
+use crate::cli::bench::ingest::http::{Answer, Connection, authorized};
 use crate::cli::bench::ingest::workload::Workload;
 use crate::cli::bench::timing::Times;
 use crate::cli::progress::{Progress, Unit};
@@ -79,6 +79,13 @@ impl Feed {
     pub fn new(workload: Workload, writer: Writer, address: &str, path: &'static str) -> Self {
         let (headers, next) = (HeaderMap::new(), AtomicU64::new(0));
         Self { workload, writer, address: address.to_owned(), path, headers, stored: StatusCode::OK, next }
+    }
+
+    /// Readings for the server at an address, with a key that may post them.
+    pub fn of_readings(workload: Workload, writer: Writer, address: &str, key: &str) -> Result<Self, Failure> {
+        let mut headers = authorized(key)?;
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(writer.content_type()));
+        Ok(Self { headers, ..Self::new(workload, writer, address, "/v1/readings") })
     }
 
     /// Requests that were sent, all of which were answered: a load fails where one is not.

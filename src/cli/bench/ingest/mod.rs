@@ -25,11 +25,11 @@ use chrono::Utc;
 use clap::{Args, ValueEnum};
 use tokio_util::sync::CancellationToken;
 
+use crate::cli::bench::alone::{beside, on_scratch};
 use crate::cli::bench::machine::Machine;
 use crate::cli::bench::output::Output;
-use crate::cli::{DatabaseArgs, Failure, say, until};
+use crate::cli::{DatabaseArgs, Failure, say};
 use crate::database::{Database, Found};
-use crate::embedded::Role;
 use body::Format;
 use contest::Contest;
 use process::Postmaster;
@@ -103,17 +103,7 @@ enum Against {
 
 impl IngestArgs {
     pub async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
-        let mut opened = None;
-        until(stop.clone(), async {
-            opened = Some(self.database.open(Role::Command).await?);
-            Ok(())
-        })
-        .await?;
-        let Some(database) = opened else { return Ok(()) };
-        let report = self.on(&database, stop).await;
-        let closed = database.close().await;
-        let report = report?;
-        closed?;
+        let report = beside(&self.database, stop.clone(), async |database| self.on(database, stop).await).await?;
         self.output.tell(&report, &report.text()?)
     }
 
@@ -122,19 +112,14 @@ impl IngestArgs {
         for name in &self.workload {
             let workload = Workload::new(*name, self.scale);
             say(&workload.to_string());
-            let scratch = Scratch::create(database).await?;
-            // A signal ends the work wherever it is, and the processes that it started with it; the database goes after.
-            let done = until(stop.clone(), async {
+            let (measured, on) = on_scratch(database, stop.clone(), async |scratch| {
                 let found = scratch.fill(&workload).await?;
-                let measured = self.measure(&scratch, workload, &found, &workloads).await?;
-                workloads.push(measured);
-                about = Some((Machine::this(&found), scratch.settings().await?));
-                Ok(())
+                let measured = self.measure(scratch, workload, &found, &workloads).await?;
+                Ok((measured, (Machine::this(&found), scratch.settings().await?)))
             })
-            .await;
-            let dropped = scratch.drop(database).await;
-            done?;
-            dropped?;
+            .await?;
+            workloads.push(measured);
+            about = Some(on);
         }
         let (machine, settings) = about.ok_or_else(|| Failure::Usage("--workload names none".to_owned()))?;
         let Self { format, seconds, scale, ref serve, .. } = *self;

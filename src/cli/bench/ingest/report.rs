@@ -170,8 +170,7 @@ impl Measured {
         let Latency { requests_per_second, spread, .. } = &self.latency;
         let latencies = format!("p50 {:.1} ms, p99 {:.1} ms, each from when it was due", spread.p50_ms, spread.p99_ms);
         line(text, &format!("at {requests_per_second:.1} requests/s"), &latencies)?;
-        let Totals { distinct, sum, .. } = self.acknowledged;
-        line(text, "acknowledged and stored", &format!("{distinct} readings, sum {}.{:03}", sum / 1000, sum % 1000))?;
+        line(text, "acknowledged and stored", &self.acknowledged.to_string())?;
         if let Some(copy) = &self.copy {
             copy.write(text)?;
         }

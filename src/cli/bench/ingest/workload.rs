@@ -4,6 +4,9 @@
 use clap::ValueEnum;
 use serde::Serialize;
 
+use crate::cli::Failure;
+use crate::client::Verdicts;
+
 /// The workloads by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -127,10 +130,29 @@ impl Totals {
         }
     }
 
+    /// Fails unless the verdicts add up to that.
+    pub fn check<'v>(&self, verdicts: impl IntoIterator<Item = &'v Verdicts>) -> Result<(), Failure> {
+        let mut told = Verdicts::default();
+        verdicts.into_iter().for_each(|verdicts| told.add(verdicts));
+        let Self { sent, distinct, .. } = *self;
+        let right = Verdicts { received: sent, stored: distinct, duplicates: sent - distinct, ..Verdicts::default() };
+        if told == right {
+            Ok(())
+        } else {
+            Err(Failure::Failed(format!("the verdicts add up to {told:?}, not to {right:?}")))
+        }
+    }
+
     pub fn join(&mut self, other: Self) {
         self.sent += other.sent;
         self.distinct += other.distinct;
         self.sum += other.sum;
+    }
+}
+
+impl std::fmt::Display for Totals {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} readings, sum {}.{:03}", self.distinct, self.sum / 1000, self.sum % 1000)
     }
 }
 

@@ -4,8 +4,11 @@
 //! nothing is remembered. Instead the requests that come while the database is being asked are asked about together: under
 //! load a statement serves many of them, and alone a request waits for nobody.
 
+use std::time::Duration;
+
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use crate::core::entity::Ref;
 use crate::database;
@@ -21,6 +24,10 @@ struct Question {
     named: Option<Ref>,
     answer: oneshot::Sender<Result<Option<Holder>>>,
 }
+
+/// How long the database may take to tell who calls. A connection whose other end is gone without a word would be waited for
+/// far longer, and all requests with it.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Most requests that one statement asks about, and that wait for the next one.
 const MOST: usize = 1_000;
@@ -52,7 +59,8 @@ async fn answer(pool: &PgPool, questions: Vec<Question>) {
     let asked: Vec<_> = questions.iter().map(|question| (&question.key, question.named.as_ref())).collect();
     let mut tries = 0;
     let holders = loop {
-        match async { keys::holders(&mut *pool.acquire().await?, &asked).await }.await {
+        let found = timeout(PATIENCE, async { keys::holders(&mut *pool.acquire().await?, &asked).await });
+        match found.await.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
             Err(error) if database::is_worth_another(&error, pool, &mut tries) => {}
             told => break told,
         }

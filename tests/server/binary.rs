@@ -133,7 +133,10 @@ impl Serving {
         let said = || std::fs::read_to_string(log).expect("what it said");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(std::fs::File::create(log).expect("a file"));
         // A group of its own, so that a signal to the test's group reaches only the test.
-        let mut child = command.process_group(0).spawn().expect("the binary");
+        command.process_group(0);
+        #[cfg(target_os = "linux")]
+        end_with_parent(&mut command);
+        let mut child = command.spawn().expect("the binary");
         let mut url = String::new();
         let out = child.stdout.take().expect("piped");
         BufReader::new(out).read_line(&mut url).expect("its standard output");
@@ -161,6 +164,15 @@ impl Serving {
     pub fn wait(mut self) -> Option<i32> {
         self.child.wait().expect("its end").code()
     }
+}
+
+/// A run of tests that is killed leaves no server behind either: it is asked to stop, and its PostgreSQL with it. The thread
+/// that starts it is a test's own.
+#[cfg(target_os = "linux")]
+fn end_with_parent(command: &mut Command) {
+    let ask = || Ok(nix::sys::prctl::set_pdeathsig(Signal::SIGTERM)?);
+    // SAFETY: between fork and exec this makes one system call, and allocates nothing.
+    unsafe { command.pre_exec(ask) };
 }
 
 /// A failed test leaves no server behind.

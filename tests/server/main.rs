@@ -154,6 +154,7 @@ fn main() -> ExitCode {
         harness::topic!(reading_troubles::{
             a_batch_that_the_database_gives_up_is_tried_again,
             a_lost_connection_stores_nothing_and_is_told,
+            requests_are_not_kept_waiting_for_who_sends_them,
         }),
         harness::topic!(registers::{
             any_order_of_posting_gives_the_same_increments,

@@ -82,3 +82,19 @@ pub async fn a_batch_that_the_database_gives_up_is_tried_again(app: TestApp) {
     let (answer, ()) = tokio::join!(post, cross);
     assert_eq!(verdicts(&answer), ["duplicate", "stored", "duplicate"]);
 }
+
+pub async fn requests_are_not_kept_waiting_for_who_sends_them(app: TestApp) {
+    let key = north(&app).await;
+    let mut db = app.db().await;
+    let mut locked = db.begin().await.unwrap();
+    sqlx::query("LOCK TABLE api_key").execute(&mut *locked).await.unwrap();
+    // Neither the first, nor those that come while that one waits.
+    let answers =
+        futures::future::join_all((0..3).map(|_| send(&app, &key, "application/json", "[]".to_owned()))).await;
+    for answer in answers {
+        assert_eq!((answer.status, answer.problem().as_str()), (503, "unavailable"), "{}", answer.text);
+        assert!(answer.headers.contains_key("retry-after"));
+    }
+    locked.commit().await.unwrap();
+    assert_eq!(verdicts(&send_json(&app, &key, &readings()).await), ["stored"; 3]);
+}

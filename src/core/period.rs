@@ -30,6 +30,14 @@ pub enum Range {
     Hours { from: DateTime<Utc>, to: DateTime<Utc> },
 }
 
+/// A range in a calendar: from its first instant there to its end.
+#[derive(Debug, Clone, Copy)]
+pub struct Within<'c> {
+    pub calendar: &'c Calendar,
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+}
+
 /// The day of the month on which billing months begin, 1 to 28. A billing month has the name of the calendar month in
 /// which it begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -119,6 +127,12 @@ impl Range {
         }
     }
 
+    /// The range as a calendar has it, for periods of it.
+    pub fn within<'c>(&self, calendar: &'c Calendar) -> Within<'c> {
+        let (from, to) = self.instants(calendar);
+        Within { calendar, from, to }
+    }
+
     /// What of a calendar lies in the range.
     pub fn stretches(&self, calendar: &Calendar) -> Vec<Stretch> {
         match self {
@@ -152,9 +166,9 @@ impl Range {
 }
 
 impl Period {
-    /// What the period covers of the range, in a calendar.
-    pub fn instants(&self, range: &Range, anchor: Anchor, calendar: &Calendar) -> (DateTime<Utc>, DateTime<Utc>) {
-        let (from, to) = range.instants(calendar);
+    /// First instant and end of what the period covers of a range.
+    pub fn instants(&self, anchor: Anchor, within: &Within<'_>) -> (DateTime<Utc>, DateTime<Utc>) {
+        let Within { calendar, from, to } = *within;
         let days = |first, next| (calendar.start_of(first), calendar.start_of(next));
         let (start, end) = match self {
             Self::Hour(hour) => (*hour, *hour + TimeDelta::hours(1)),
@@ -235,7 +249,7 @@ mod tests {
     fn a_month_is_cut_to_the_range() {
         let range = Range::Days { from: day("2026-11-15"), to: day("2027-01-01") };
         let instants =
-            |month, anchor| Period::Month(day(month)).instants(&range, Anchor(anchor), &Calendar::new(Tz::UTC));
+            |month, anchor| Period::Month(day(month)).instants(Anchor(anchor), &range.within(&Calendar::new(Tz::UTC)));
         assert_eq!(instants("2026-11-01", 1), (utc("2026-11-15T00:00:00Z"), utc("2026-12-01T00:00:00Z")));
         assert_eq!(instants("2026-11-01", 5), (utc("2026-11-15T00:00:00Z"), utc("2026-12-05T00:00:00Z")));
         assert_eq!(instants("2026-12-01", 28), (utc("2026-12-28T00:00:00Z"), utc("2027-01-01T00:00:00Z")));

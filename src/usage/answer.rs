@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::core::calendar::Calendar;
 use crate::core::decimal::Scaled;
-use crate::core::period::{Period, Range};
+use crate::core::period::{Anchor, Period, Range, Within};
 use crate::usage::ask::{Bucketing, By, Stat};
 use crate::usage::figures::Figures;
 use crate::usage::scope::{Metric, Series};
@@ -149,6 +149,20 @@ pub struct Freshness {
     pub late_horizon: Duration,
 }
 
+/// The days of a series, of which there is one for each calendar of its owners.
+pub struct Days<'a> {
+    range: &'a Range,
+    anchor: Anchor,
+    within: Vec<Within<'a>>,
+}
+
+impl<'a> Days<'a> {
+    pub fn of(series: &'a Series, range: &'a Range) -> Self {
+        let within = series.calendars.iter().map(|calendar| range.within(calendar)).collect();
+        Self { range, anchor: series.anchor, within }
+    }
+}
+
 impl SeriesAnswer {
     pub fn new(metric: &Metric, by: Option<By>, series: &Series, range: &Range, points: Vec<Point>) -> Self {
         let label = |when| by.filter(|by| *by == when).and(series.label.clone());
@@ -168,8 +182,7 @@ impl SeriesAnswer {
 impl Point {
     pub fn new(
         period: &Period,
-        range: &Range,
-        series: &Series,
+        days: &Days<'_>,
         stats: &[Stat],
         figures: &Figures,
         metric: &Metric,
@@ -177,17 +190,19 @@ impl Point {
     ) -> Self {
         // The table's check keeps the scale within 0 to 9.
         let scale = metric.scale as u8;
-        let instants = |calendar: &Arc<Calendar>| period.instants(range, series.anchor, calendar);
+        let instants: Vec<_> = days.within.iter().map(|within| period.instants(days.anchor, within)).collect();
         // Owners with several calendars: the period is over when it is over for the last of them.
-        let over = series.calendars.iter().map(|calendar| instants(calendar).1).max();
-        let calendar = if let [calendar] = series.calendars.as_slice() { Some(calendar) } else { None };
-        let (start, end) = calendar.map(|calendar| local(calendar, instants(calendar))).unzip();
+        let over = instants.iter().map(|(_, end)| *end).max();
+        let (start, end) = match (days.within.as_slice(), instants.as_slice()) {
+            ([within], [instants]) => Some(local(within.calendar, *instants)).unzip(),
+            _ => (None, None),
+        };
         let has = |stat| stats.contains(&stat);
         let scaled = |value: Option<i64>| value.map(|units| Scaled::new(units, scale));
         let mean = || Scaled::new(figures.value_sum, scale).divided_by(i128::from(figures.count));
         let mean = (figures.count > 0).then(mean).or(scaled(figures.first.filter(|_| figures.count == 0)));
         Self {
-            period: word(period, range),
+            period: word(period, days.range),
             start,
             end,
             sum: has(Stat::Sum).then(|| Some(Scaled::new(figures.sum, scale))),

@@ -16,10 +16,10 @@ mod kept;
 mod registered;
 mod scope;
 mod span;
+mod tables;
 
 use std::collections::{BTreeMap, HashMap};
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
@@ -29,18 +29,19 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::core::period::{Period, Range};
-use crate::database::SNAPSHOT;
+use crate::database::{Edition, SNAPSHOT};
 use crate::http::accept;
 use crate::http::access::{Reader, Tenant};
 use crate::http::extract::Query;
 use crate::http::problem::{Code, Problem, ProblemBody, Result};
 use crate::rollup::{self, columnstore, retention::Kept};
-use answer::{Columns, Freshness, Point, ScopeAnswer, SeriesAnswer, Usage};
+use answer::{Columns, Days, Freshness, Point, ScopeAnswer, SeriesAnswer, Usage};
 use ask::{Ask, Filling, Parameters, Stat};
 use customers::Customers;
 pub use direct::{Direct, direct, plans};
 use figures::{Figures, Place};
 use scope::{MAX_POINTS, Metric, Scope, Series, Source, too_many};
+use tables::Tables;
 
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(usage))
@@ -78,7 +79,9 @@ async fn usage(
     let ask = parameters.read()?;
     let (usage, columns) = steady_answer(&app, &tenant, &ask).await?;
     if format == "application/json" {
-        return Ok(Json(usage).into_response());
+        // Into a vector, which takes the many small writes of a large answer faster than the buffer that `Json` uses.
+        let body = serde_json::to_vec(&usage).map_err(Problem::internal)?;
+        return Ok(([(header::CONTENT_TYPE, format)], body).into_response());
     }
     let body = usage.to_csv(ask.by, &columns).map_err(Problem::internal)?;
     Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], body).into_response())
@@ -119,7 +122,7 @@ async fn answer(
     let found = Found::find(db, tenant, ask).await?;
     let fresh_through = rollup::fresh_through(db, horizon).await?;
     let freshness = Freshness { fresh_through, late_horizon: app.late_horizon };
-    let mut table = Table::new(ask, &found);
+    let mut table = Table::new(ask, &found, app.edition);
     table.load(db, &found).await?;
     table.load_counts(db, tenant.provider_id, &found, fresh_through).await?;
 
@@ -198,19 +201,22 @@ fn stats_of(metrics: &[Metric], ask: &Ask) -> Result<Vec<Vec<Stat>>> {
 struct Table<'a> {
     ask: &'a Ask,
     range: &'a Range,
+    edition: Edition,
     figures: HashMap<Place, BTreeMap<Period, Figures>>,
     /// The last values before the range, where gaps are filled with them.
     before: HashMap<Place, i64>,
 }
 
 impl<'a> Table<'a> {
-    fn new(ask: &'a Ask, found: &'a Found) -> Self {
-        Self { ask, range: &found.range, figures: HashMap::new(), before: HashMap::new() }
+    fn new(ask: &'a Ask, found: &'a Found, edition: Edition) -> Self {
+        Self { ask, range: &found.range, edition, figures: HashMap::new(), before: HashMap::new() }
     }
 
     async fn load(&mut self, db: &mut PgConnection, found: &Found) -> Result<()> {
         let metric_ids: Vec<_> = found.metrics.iter().map(|metric| metric.metric_id).collect();
-        let query = figures::Query { metric_ids: &metric_ids, range: self.range, bucket: self.ask.bucket.into() };
+        let tables = Tables::read(db, self.edition).await?;
+        let (range, bucket) = (self.range, self.ask.bucket.into());
+        let query = figures::Query { metric_ids: &metric_ids, range, bucket, tables: &tables };
         let kept = Kept::read(db).await?;
         for source in &found.sources {
             if found.needs_readings() {
@@ -245,9 +251,8 @@ impl<'a> Table<'a> {
         let place = Place { metric_id: metric.metric_id, label: series.label.clone() };
         let none = BTreeMap::new();
         let found = self.figures.get(&place).unwrap_or(&none);
-        let point = |period: &Period, figures: &Figures| {
-            Point::new(period, self.range, series, stats, figures, metric, freshness)
-        };
+        let days = Days::of(series, self.range);
+        let point = |period: &Period, figures: &Figures| Point::new(period, &days, stats, figures, metric, freshness);
         let mut last = self.before.get(&place).copied();
         let is_empty = found.is_empty() && last.is_none();
         if self.ask.fill == Filling::None || (is_empty && !series.always) {

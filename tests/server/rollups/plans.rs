@@ -114,15 +114,11 @@ pub async fn a_question_reads_only_the_chunks_of_its_range_and_the_rows_of_its_s
         assert_eq!(plans.len(), 1, "{question}");
         let scans = scans(&plans[0]);
         let allowed = chunks(&mut db, rollup, from, to).await;
-        // What is not materialised yet is computed from readings: it is looked for, and there is none.
-        let open = chunks(&mut db, "reading", "2025-06-30", "infinity").await;
         let whole = chunks(&mut db, rollup, "-infinity", "infinity").await;
         assert!(allowed.len() < whole.len(), "{question}: too few chunks to tell");
         assert!(!scans.is_empty(), "{question}");
         for scan in &scans {
-            if open.contains(&scan.chunk) && scan.rows == 0 {
-                continue;
-            }
+            // Not even readings, in case something were not materialised yet: on the Community edition all of these times are.
             assert!(allowed.contains(&scan.chunk), "{question}: {} is not of its range\n{:#}", scan.chunk, plans[0]);
             assert_ne!(scan.node, "Seq Scan", "{question}\n{:#}", plans[0]);
         }

@@ -235,6 +235,7 @@ pub struct Rights {
     gist_available: bool,
     may_have_gist: bool,
     may_create: bool,
+    may_have_analytics: bool,
 }
 
 impl Rights {
@@ -252,6 +253,9 @@ impl Rights {
             }
             Self { may_create: false, .. } => {
                 rights("create tables in the schema public", "GRANT CREATE ON SCHEMA public TO <role>")
+            }
+            Self { may_have_analytics: false, .. } => {
+                rights("have the schema analytics", "CREATE SCHEMA analytics AUTHORIZATION <role>")
             }
             _ => None,
         }

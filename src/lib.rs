@@ -15,6 +15,7 @@
 //! - [`rollup`]: hour, day and month figures, on both editions
 //! - [`usage`]: figures out
 //! - [`verify`]: proofs that the figures are what the readings say
+//! - [`analytics`]: views for analysts' SQL, and the roles that read them
 //! - [`service`]: health, metrics, documentation pages
 //! - [`app`], [`openapi`]: the route table and the OpenAPI document
 //! - [`observe`]: logs, request ids, metrics
@@ -25,6 +26,7 @@
 //! - [`doctor`]: is the database fit, and how to mend what is not
 //! - [`cli`]: the commands of the binary
 
+pub mod analytics;
 pub mod app;
 pub mod cli;
 pub mod client;

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::database::{Edition, SCHEMA_LOCK};
-use crate::rollup;
+use crate::{analytics, rollup};
 
 mod embedded {
     refinery::embed_migrations!("migrations");
@@ -68,6 +68,7 @@ async fn locked(db: &mut PgConnection, edition: Edition, target: Target) -> Resu
         db.execute(include_str!("../sql/schema/functions.sql")).await?;
         rollup::apply(db, edition).await?;
         db.execute(include_str!("../sql/schema/views.sql")).await?;
+        analytics::apply(db, edition).await?;
     }
     Ok(())
 }

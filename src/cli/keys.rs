@@ -220,7 +220,7 @@ async fn revoke(database: &Database, id: Uuid) -> Result<(), Failure> {
 }
 
 /// A connection to a database with this version's schema. It is made where nobody else can be using an older one.
-async fn current(database: &Database) -> Result<PgConnection, Failure> {
+pub async fn current(database: &Database) -> Result<PgConnection, Failure> {
     let mut db = database.connect().await?;
     let found = database::check(&mut db).await?;
     let applied = migrate::applied_version(&mut db).await?;
@@ -234,7 +234,7 @@ async fn current(database: &Database) -> Result<PgConnection, Failure> {
     Err(Failure::Failed("the schema is not that of this version; run `meterbase migrate`".to_owned()))
 }
 
-async fn provider_id(db: &mut PgConnection, named: &str) -> Result<i32, Failure> {
+pub async fn provider_id(db: &mut PgConnection, named: &str) -> Result<i32, Failure> {
     let Ok(named) = named.parse::<Ref>() else {
         return Err(Failure::Usage(format!("--provider: {named:?} is neither a key nor an id")));
     };

@@ -16,6 +16,7 @@ mod rehearsal;
 mod rollups;
 mod serve;
 mod simulate;
+mod sql_roles;
 mod target;
 mod verify;
 
@@ -67,6 +68,7 @@ enum Command {
     Serve(Box<ServeArgs>),
     Migrate(migrate::MigrateArgs),
     Keys(keys::KeysArgs),
+    SqlRoles(sql_roles::SqlRolesArgs),
     Demo(demo::DemoArgs),
     Import(Box<import::ImportArgs>),
     Simulate(simulate::SimulateArgs),
@@ -121,6 +123,7 @@ impl Command {
             Self::Serve(args) => args.run(stop).await,
             Self::Migrate(args) => until(stop, args.run()).await,
             Self::Keys(args) => until(stop, args.run()).await,
+            Self::SqlRoles(args) => until(stop, args.run()).await,
             Self::Demo(args) => args.run(stop).await,
             Self::Import(args) => until(stop, args.run()).await,
             Self::Simulate(args) => until(stop, args.run()).await,

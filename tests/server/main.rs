@@ -2,6 +2,7 @@
 //! tests on each. `cargo test --test server -- apache::` runs one edition, `... -- readings` one topic.
 
 mod active_devices;
+mod analytics;
 mod bench;
 mod billing_months;
 mod binary;
@@ -284,6 +285,7 @@ fn main() -> ExitCode {
         }),
         harness::topic!(schema::{
             the_schema_is_as_committed,
+            the_views_for_analysts_stay_as_they_are,
             everything_has_a_comment,
             constraints_have_chosen_names,
         }),
@@ -328,6 +330,7 @@ fn main() -> ExitCode {
         }),
         harness::topic!(usage_ties::{of_readings_at_one_instant_the_lowest_is_first_and_the_highest_last}),
     ];
+    topics.extend(analytics::topics());
     topics.extend(ingest::topics());
     topics.extend(rollups::topics());
     topics.extend(torture::topics());

@@ -15,11 +15,11 @@ use crate::harness::TestApp;
 
 /// A scan of a chunk, as EXPLAIN ANALYZE tells of it.
 #[derive(Debug)]
-struct Scan {
-    chunk: String,
-    node: String,
+pub struct Scan {
+    pub chunk: String,
+    pub node: String,
     /// Rows that it looked at.
-    rows: i64,
+    pub rows: i64,
 }
 
 /// Question, rollup, the rows of it that belong to what is asked, and the UTC buckets that can hold its days.
@@ -183,7 +183,7 @@ pub async fn one_device_s_owners_are_looked_up(app: TestApp) {
 }
 
 /// The scans of chunks in a plan, those aside that were planned and not done.
-fn scans(plan: &Value) -> Vec<Scan> {
+pub fn scans(plan: &Value) -> Vec<Scan> {
     scans_of(plan, |name| name.starts_with("_hyper_"))
 }
 

@@ -1,0 +1,2 @@
+CREATE OR REPLACE VIEW analytics.{view} WITH (security_barrier) AS
+{branches}

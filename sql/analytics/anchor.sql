@@ -1,3 +1,4 @@
+-- The day on which billing months of the customer c begin: its own, or that of the nearest above it, or 1.
 WITH RECURSIVE line (parent_id, billing_anchor, distance) AS (
     SELECT c.parent_id, c.billing_anchor, 0
     UNION ALL

@@ -92,7 +92,10 @@ impl Level {
             spans(period, year).iter().map(|span| branch(span.conditions(period, billing))).collect();
         if has_own_months {
             let month = format!("date_trunc('month', (r.billing_day - (({ANCHOR}) - 1))::timestamp)::date");
-            branches.push(self.members(stores, "daily", &month, &format!("\n  AND ({ANCHOR}) > 1")));
+            // Asked once: where no such customer is visible, no day is looked at.
+            let any = include_str!("../../sql/analytics/any_anchor.sql");
+            let conditions = format!("\n  AND EXISTS ({any})\n  AND ({ANCHOR}) > 1");
+            branches.push(self.members(stores, "daily", &month, &conditions));
         }
         branches
     }

@@ -1,9 +1,10 @@
 //! The answer of `GET /v1/usage`: points put together from figures, as JSON or CSV.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, SecondsFormat, Utc};
+use chrono_tz::Tz;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -163,6 +164,20 @@ impl<'a> Days<'a> {
     }
 }
 
+/// Instants as text: the end of a period is the start of the next one, and most series have the same periods.
+#[derive(Debug, Default)]
+pub struct Texts(HashMap<(Tz, DateTime<Utc>), String>);
+
+impl Texts {
+    /// As a calendar's clock shows it. Where the time zone changes between two days, both write the midnight of the time
+    /// zone before.
+    fn local(&mut self, calendar: &Calendar, at: DateTime<Utc>) -> String {
+        let zone = calendar.zone_until(at);
+        let text = || at.with_timezone(&zone).to_rfc3339_opts(SecondsFormat::Secs, false);
+        self.0.entry((zone, at)).or_insert_with(text).clone()
+    }
+}
+
 impl SeriesAnswer {
     pub fn new(metric: &Metric, by: Option<By>, series: &Series, range: &Range, points: Vec<Point>) -> Self {
         let label = |when| by.filter(|by| *by == when).and(series.label.clone());
@@ -187,6 +202,7 @@ impl Point {
         figures: &Figures,
         metric: &Metric,
         freshness: Freshness,
+        texts: &mut Texts,
     ) -> Self {
         // The table's check keeps the scale within 0 to 9.
         let scale = metric.scale as u8;
@@ -194,7 +210,10 @@ impl Point {
         // Owners with several calendars: the period is over when it is over for the last of them.
         let over = instants.iter().map(|(_, end)| *end).max();
         let (start, end) = match (days.within.as_slice(), instants.as_slice()) {
-            ([within], [instants]) => Some(local(within.calendar, *instants)).unzip(),
+            ([within], [(start, end)]) => {
+                let mut text = |at| Some(texts.local(within.calendar, at));
+                (text(*start), text(*end))
+            }
             _ => (None, None),
         };
         let has = |stat| stats.contains(&stat);
@@ -271,13 +290,6 @@ impl Usage {
         }
         csv.into_inner().map_err(|error| csv::Error::from(error.into_error()))
     }
-}
-
-/// Start and end as text. Where the time zone changes between two days, both write the midnight of the time zone before.
-fn local(calendar: &Calendar, (start, end): (DateTime<Utc>, DateTime<Utc>)) -> (String, String) {
-    let text =
-        |at: DateTime<Utc>| at.with_timezone(&calendar.zone_until(at)).to_rfc3339_opts(SecondsFormat::Secs, false);
-    (text(start), text(end))
 }
 
 /// The name of the time zone that holds over the whole range, where there is only one.

@@ -35,7 +35,7 @@ use crate::http::access::{Reader, Tenant};
 use crate::http::extract::Query;
 use crate::http::problem::{Code, Problem, ProblemBody, Result};
 use crate::rollup::{self, columnstore, retention::Kept};
-use answer::{Columns, Days, Freshness, Point, ScopeAnswer, SeriesAnswer, Usage};
+use answer::{Columns, Days, Freshness, Point, ScopeAnswer, SeriesAnswer, Texts, Usage};
 use ask::{Ask, Filling, Parameters, Stat};
 use customers::Customers;
 pub use direct::{Direct, direct, plans};
@@ -127,11 +127,11 @@ async fn answer(
     table.load_counts(db, tenant.provider_id, &found, fresh_through).await?;
 
     let Found { metrics, stats, scope, range, series, .. } = &found;
-    let mut answers = Vec::new();
+    let (mut answers, mut texts) = (Vec::new(), Texts::default());
     let mut room = MAX_POINTS;
     for (metric, stats) in metrics.iter().zip(stats) {
         for one in series {
-            let points = table.points(metric, one, stats, freshness, room)?;
+            let points = table.points(metric, one, stats, freshness, &mut texts, room)?;
             room -= points.len();
             if one.always || !points.is_empty() {
                 answers.push(SeriesAnswer::new(metric, ask.by, one, range, points));
@@ -246,13 +246,15 @@ impl<'a> Table<'a> {
         series: &Series,
         stats: &[Stat],
         freshness: Freshness,
+        texts: &mut Texts,
         room: usize,
     ) -> Result<Vec<Point>> {
         let place = Place { metric_id: metric.metric_id, label: series.label.clone() };
         let none = BTreeMap::new();
         let found = self.figures.get(&place).unwrap_or(&none);
         let days = Days::of(series, self.range);
-        let point = |period: &Period, figures: &Figures| Point::new(period, &days, stats, figures, metric, freshness);
+        let mut point =
+            |period: &Period, figures: &Figures| Point::new(period, &days, stats, figures, metric, freshness, texts);
         let mut last = self.before.get(&place).copied();
         let is_empty = found.is_empty() && last.is_none();
         if self.ask.fill == Filling::None || (is_empty && !series.always) {

@@ -70,6 +70,9 @@ pub async fn missing_rights_are_said_in_a_sentence(app: TestApp) {
     sqlx::query("CREATE EXTENSION btree_gist").execute(&mut db).await.expect("the extension");
     refused(&["migrate", "--database-url", &poor], 1, "may not create tables in the schema public");
     sqlx::query(AssertSqlSafe(format!("GRANT CREATE ON SCHEMA public TO {role}"))).execute(&mut db).await.expect("it");
+    refused(&["migrate", "--database-url", &poor], 1, "may not have the schema analytics");
+    let schema = AssertSqlSafe(format!("CREATE SCHEMA analytics AUTHORIZATION {role}"));
+    sqlx::query(schema).execute(&mut db).await.expect("the schema");
     let output = run(&["migrate", "--database-url", &poor]);
     assert!(output.status.success(), "{}", text(&output.stderr));
 }

@@ -1,6 +1,11 @@
 -- Analysts: roles of PostgreSQL that read the views of a schema of their own.
 
-CREATE SCHEMA IF NOT EXISTS analytics;
+-- IF NOT EXISTS asks for the right to make schemas where this one is there too.
+DO $$ BEGIN
+    IF to_regnamespace('analytics') IS NULL THEN
+        CREATE SCHEMA analytics;
+    END IF;
+END $$;
 COMMENT ON SCHEMA analytics IS 'Views for analysts; each shows a role the rows of the providers that it may see.';
 
 CREATE TABLE analyst (

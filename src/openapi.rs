@@ -22,6 +22,7 @@ pub fn frame() -> OpenApi {
             (name = "Readings", description = "Readings in, and raw readings out"),
             (name = "Usage", description = "Rollups by hour, day and month at every level"),
             (name = "Registry", description = "Providers, customers, groups, devices and metrics"),
+            (name = "Keys", description = "API keys, tokens for portals, and who changed what"),
             (name = "Service", description = "Health, metrics and documentation"),
         )
     )]

@@ -1,2 +1,2 @@
 -- keys.revoke
-UPDATE api_key SET revoked_at = coalesce(revoked_at, now()) WHERE uuid = $1
+UPDATE api_key SET revoked_at = now() WHERE key_id = $1 AND revoked_at IS NULL

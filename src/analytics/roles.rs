@@ -1,9 +1,11 @@
 //! Roles of analysts: made, listed, dropped.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::analytics::Password;
+use crate::registry::audit::{self, Action, By};
 
 /// A role to be made.
 #[derive(Debug)]
@@ -100,6 +102,8 @@ pub async fn create(db: &mut PgConnection, new: &NewRole, leave_open: bool) -> R
     if !here.is_empty() && !leave_open {
         return Err(RoleError::Open { role: new.name.clone(), open: here.join(", ") });
     }
+    let after = list(&mut transaction).await?.into_iter().find(|role| role.role == new.name);
+    record(&mut transaction, new.provider_id, Action::SqlRoleCreate, None, after).await?;
     transaction.commit().await?;
     Ok(open)
 }
@@ -126,11 +130,14 @@ pub async fn list(db: &mut PgConnection) -> sqlx::Result<Vec<Role>> {
 /// Ends a role's connections, takes away what it may, and drops it; false when none of this name was made here.
 pub async fn drop(db: &mut PgConnection, name: &str) -> sqlx::Result<bool> {
     let mut transaction = db.begin().await?;
-    let gone =
-        sqlx::query("DELETE FROM analyst WHERE role_name = $1::name").bind(name).execute(&mut *transaction).await?;
-    if gone.rows_affected() == 0 {
-        return Ok(false);
-    }
+    let before = list(&mut transaction).await?.into_iter().find(|role| role.role == name);
+    let gone: Option<Option<i32>> =
+        sqlx::query_scalar("DELETE FROM analyst WHERE role_name = $1::name RETURNING provider_id")
+            .bind(name)
+            .fetch_optional(&mut *transaction)
+            .await?;
+    let Some(provider_id) = gone else { return Ok(false) };
+    record(&mut transaction, provider_id, Action::SqlRoleDrop, before, None).await?;
     let statements: Vec<String> = sqlx::query_scalar(include_str!("../../sql/analytics/drop.sql"))
         .bind(name)
         .fetch_all(&mut *transaction)
@@ -140,4 +147,18 @@ pub async fn drop(db: &mut PgConnection, name: &str) -> sqlx::Result<bool> {
     }
     transaction.commit().await?;
     Ok(true)
+}
+
+/// Writes what became of a role into the audit: whose rows it sees, and how many connections it may have.
+async fn record(
+    db: &mut PgConnection,
+    provider_id: Option<i32>,
+    action: Action,
+    before: Option<Role>,
+    after: Option<Role>,
+) -> sqlx::Result<()> {
+    let shown = |role: &Role| json!({"role": role.role, "provider": role.provider, "connections": role.connections});
+    let Some(name) = before.as_ref().or(after.as_ref()).map(|role| role.role.clone()) else { return Ok(()) };
+    let entry = audit::Entry { entity: &name, before: before.as_ref().map(shown), after: after.as_ref().map(shown) };
+    audit::write(db, &By::command_line(provider_id), action, &[entry]).await
 }

@@ -10,8 +10,9 @@ use crate::cli::{DatabaseArgs, Failure, print, print_json, say};
 use crate::core::entity::Ref;
 use crate::database::{self, Database};
 use crate::embedded::Role;
-use crate::keys::{self, KeyRate, Scope, StoredKey};
+use crate::keys::{self, Change, KeyPart, KeyRate, NewKey, Scope, StoredKey};
 use crate::migrate;
+use crate::registry::audit::By;
 
 /// Create, list, limit and revoke API keys
 ///
@@ -163,7 +164,9 @@ impl CreateArgs {
         };
         let expires = self.expires.and_then(|expires| expires.instant(Utc::now()));
         let (name, rate) = (self.name.as_deref(), self.rate.given());
-        let key = keys::create_limited(&mut db, self.scope, provider, name, expires, rate).await?;
+        let new =
+            NewKey { scope: self.scope, provider_id: provider, part: KeyPart::All, name, expires_at: expires, rate };
+        let (key, _) = keys::make(&mut db, &By::command_line(provider), &new).await?;
         print(&key.reveal())
     }
 }
@@ -176,9 +179,9 @@ impl RateArgs {
 
 async fn limit(database: &Database, id: Uuid, rate: KeyRate) -> Result<(), Failure> {
     let mut db = current(database).await?;
-    if !keys::limit(&mut db, id, rate).await? {
-        return Err(no_such_key(id));
-    }
+    let key = find(&mut db, id).await?;
+    let to = Change { name: key.name.as_deref(), expires_at: key.expires_at, rate };
+    keys::change(&mut db, &By::command_line(None), &key, &to).await?;
     say(&format!("key {id}: {}", told(rate)));
     Ok(())
 }
@@ -193,8 +196,9 @@ fn told(KeyRate { rate, burst }: KeyRate) -> String {
     }
 }
 
-fn no_such_key(id: Uuid) -> Failure {
-    Failure::Failed(format!("there is no key {id}; `meterbase keys list` shows those there are"))
+async fn find(db: &mut PgConnection, id: Uuid) -> Result<StoredKey, Failure> {
+    let no_such = || Failure::Failed(format!("there is no key {id}; `meterbase keys list` shows those there are"));
+    keys::find(db, None, id).await?.ok_or_else(no_such)
 }
 
 impl ListArgs {
@@ -204,19 +208,17 @@ impl ListArgs {
             Some(named) => Some(provider_id(&mut db, named).await?),
             None => None,
         };
-        let keys = keys::list(&mut db, provider).await?;
+        let keys = keys::list(&mut db, provider, 0, None).await?;
         if self.json { print_json(&keys) } else { print(&table(&keys)) }
     }
 }
 
 async fn revoke(database: &Database, id: Uuid) -> Result<(), Failure> {
     let mut db = current(database).await?;
-    if keys::revoke(&mut db, id).await? {
-        say(&format!("key {id} is revoked"));
-        Ok(())
-    } else {
-        Err(no_such_key(id))
-    }
+    let key = find(&mut db, id).await?;
+    keys::revoke(&mut db, &By::command_line(None), &key).await?;
+    say(&format!("key {id} is revoked"));
+    Ok(())
 }
 
 /// A connection to a database with this version's schema. It is made where nobody else can be using an older one.

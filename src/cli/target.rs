@@ -9,6 +9,7 @@ use crate::client::Client;
 use crate::database::Database;
 use crate::embedded::Role;
 use crate::keys::{self, Scope};
+use crate::registry::audit::By;
 use crate::server::{ServeConfig, Server};
 
 /// The options of a command that posts: flatten it into the command's arguments.
@@ -82,9 +83,9 @@ async fn with_key(
 
 /// Revokes the good admin keys of a name, of this run and of runs that could not.
 pub async fn revoke(db: &mut PgConnection, name: &str) -> sqlx::Result<()> {
-    for key in keys::list(db, None).await? {
+    for key in keys::list(db, None, 0, None).await? {
         if key.revoked_at.is_none() && key.name.as_deref() == Some(name) {
-            keys::revoke(db, key.id).await?;
+            keys::revoke(db, &By::command_line(None), &key).await?;
         }
     }
     Ok(())

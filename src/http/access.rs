@@ -1,6 +1,8 @@
 //! Who is calling. A handler says in its signature which callers it serves; the tenant of every query comes from here.
 
-use axum::extract::{FromRef, FromRequestParts};
+use std::net::IpAddr;
+
+use axum::extract::{ConnectInfo, FromRef, FromRequestParts};
 use axum::http::header;
 use axum::http::request::Parts;
 
@@ -10,6 +12,8 @@ use crate::http::extract;
 use crate::http::intake::Held;
 use crate::http::problem::{Code, Problem, Result};
 use crate::keys::{ApiKey, Holder, KeyRate, Provider, Scope};
+use crate::registry::audit::By;
+use crate::server::Peer;
 
 /// The provider in which a call acts, and the key that acts.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -19,17 +23,25 @@ pub struct Tenant {
     pub key: String,
     /// Default billing time zone of its customers.
     pub time_zone: String,
-    /// The API key, for the audit.
+    /// Who calls, for the audit.
     #[sqlx(skip)]
-    pub key_id: Option<i32>,
+    pub by: By,
     /// How fast that key may send readings.
     #[sqlx(skip)]
     pub rate: KeyRate,
 }
 
-/// A caller who may keep providers and keys: admin.
+/// A caller who may keep providers: admin.
 pub struct Admin {
-    pub key_id: i32,
+    pub by: By,
+}
+
+/// A caller who may keep keys and see who changed what: admin in all providers or in the one that it names, provider in its
+/// own.
+pub struct Steward {
+    /// None for all providers.
+    pub tenant: Option<Tenant>,
+    pub by: By,
 }
 
 /// A caller who may look at providers: admin at all of them, provider and read at their own.
@@ -56,7 +68,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let holder = authenticate(parts, &App::from_ref(state), &[Scope::Admin], None).await?;
-        Ok(Self { key_id: holder.key_id })
+        Ok(Self { by: by(parts, &holder, None) })
     }
 }
 
@@ -74,6 +86,23 @@ where
     }
 }
 
+impl<S> FromRequestParts<S> for Steward
+where
+    App: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let (holder, named) = holder(parts, &App::from_ref(state), &[Scope::Admin, Scope::Provider]).await?;
+        if named.is_none() && holder.provider.is_none() {
+            return Ok(Self { tenant: None, by: by(parts, &holder, None) });
+        }
+        let tenant = tenant(parts, holder, named)?;
+        Ok(Self { by: tenant.by, tenant: Some(tenant) })
+    }
+}
+
 macro_rules! tenant_caller {
     ($caller:ident, $scopes:expr) => {
         impl<S> FromRequestParts<S> for $caller
@@ -84,7 +113,13 @@ macro_rules! tenant_caller {
             type Rejection = Problem;
 
             async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-                tenant(parts, &App::from_ref(state), $scopes).await.map(Self)
+                let app = App::from_ref(state);
+                let (holder, named) = holder(parts, &app, $scopes).await?;
+                let tenant = tenant(parts, holder, named)?;
+                if let Some(held) = parts.extensions.get::<Held>() {
+                    held.count_for(app.guards.parts.of(tenant.provider_id));
+                }
+                Ok(Self(tenant))
             }
         }
     };
@@ -111,22 +146,34 @@ async fn authenticate(parts: &Parts, app: &App, scopes: &[Scope], named: Option<
     }
 }
 
-/// The key's own provider, or for an admin key the one that `?provider=` names.
-async fn tenant(parts: &Parts, app: &App, scopes: &[Scope]) -> Result<Tenant> {
+/// Who is calling, and the provider that `?provider=` names.
+async fn holder(parts: &Parts, app: &App, scopes: &[Scope]) -> Result<(Holder, Option<Ref>)> {
     // Who may not call at all is not told what is wrong with the parameters.
     let named = named_provider(parts);
     let known = named.as_ref().ok().and_then(Option::as_ref);
-    let holder = authenticate(parts, app, scopes, known).await?;
-    match (holder.provider, named?) {
-        (Some(Provider { provider_id, key, time_zone }), _) => {
-            if let Some(held) = parts.extensions.get::<Held>() {
-                held.count_for(app.guards.parts.of(provider_id));
-            }
-            Ok(Tenant { provider_id, key, time_zone, key_id: Some(holder.key_id), rate: holder.rate })
-        }
+    Ok((authenticate(parts, app, scopes, known).await?, named?))
+}
+
+/// The key's own provider, or for an admin key the one that was named.
+fn tenant(parts: &Parts, holder: Holder, named: Option<Ref>) -> Result<Tenant> {
+    match (&holder.provider, named) {
+        (Some(Provider { provider_id, key, time_zone }), _) => Ok(Tenant {
+            provider_id: *provider_id,
+            key: key.clone(),
+            time_zone: time_zone.clone(),
+            by: by(parts, &holder, Some(*provider_id)),
+            rate: holder.rate,
+        }),
         (None, Some(named)) => Err(Problem::no_such("provider", named, Some("provider"))),
         (None, None) => Err(Problem::parameter("provider", "an admin key must name the provider: ?provider=<key>")),
     }
+}
+
+/// Who calls and from where, for the audit.
+fn by(parts: &Parts, holder: &Holder, provider_id: Option<i32>) -> By {
+    let peer = parts.extensions.get::<ConnectInfo<Peer>>();
+    let address: Option<IpAddr> = peer.map(|ConnectInfo(Peer(address))| address.ip().to_canonical());
+    By { provider_id, key_id: Some(holder.key_id), address }
 }
 
 fn named_provider(parts: &Parts) -> Result<Option<Ref>> {

@@ -3,11 +3,14 @@
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny, SeqAccess, Visitor};
 
 use crate::app::MAX_BODY;
+use crate::core::calendar::Calendar;
 use crate::core::entity::{Key, Ref};
+use crate::core::instant;
 use crate::http::intake::{self, Held};
 use crate::http::problem::{Code, Problem, Result};
 use crate::limits::Limit;
@@ -66,6 +69,14 @@ pub fn in_order<T: PartialOrd>(from: Option<T>, to: Option<T>) -> Result<()> {
         return Err(Problem::parameter("to", "is before from"));
     }
     Ok(())
+}
+
+/// A parameter that is an instant, or a day of a calendar, which begins at an instant.
+pub fn instant_or_day(name: &str, text: &str, calendar: &Calendar) -> Result<DateTime<Utc>> {
+    match text.parse::<NaiveDate>() {
+        Ok(day) if instant::YEARS.contains(&day.year()) => Ok(calendar.start_of(day)),
+        _ => instant::parse(text).map_err(|why| Problem::parameter(name, format!("{text:?}: {why}, or a day"))),
+    }
 }
 
 /// Reads a query string; what is wrong with a parameter names it.

@@ -15,8 +15,9 @@ use crate::http::extract::{BodyOrNone, NoParameters, Query};
 use crate::http::problem::{Code, Problem, ProblemBody, Result};
 use crate::ingest::registers::{self, Part};
 use crate::ingest::reviews::{self, Review, ReviewState, Row};
+use crate::registry::audit::{self, Action};
 use crate::registry::metrics::DecimalText;
-use crate::registry::{audit, check_text, keep_stamping};
+use crate::registry::{check_text, keep_stamping};
 
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(accept)).routes(routes!(dismiss))
@@ -96,12 +97,12 @@ enum Decision {
 
 impl Decision {
     /// As the database and the audit name it, and what it adds, scaled.
-    fn parts(self, scale: i16) -> Result<(&'static str, &'static str, Option<i64>)> {
+    fn parts(self, scale: i16) -> Result<(&'static str, Action, Option<i64>)> {
         match self {
-            Self::Dismiss => Ok(("dismissed", "review.dismiss", None)),
+            Self::Dismiss => Ok(("dismissed", Action::ReviewDismiss, None)),
             Self::Accept(increment) => {
                 let increment = increment.map(|text| scaled(&text, scale)).transpose()?;
-                Ok(("accepted", "review.accept", increment))
+                Ok(("accepted", Action::ReviewAccept, increment))
             }
         }
     }
@@ -135,7 +136,7 @@ async fn decide(app: &App, tenant: &Tenant, id: &str, decision: Decision, note: 
         .bind(decision)
         .bind(increment)
         .bind(note)
-        .bind(tenant.key_id)
+        .bind(tenant.by.key_id)
         .bind(row.channel_id)
         .bind(row.at)
         .bind(row.event_key)
@@ -149,7 +150,7 @@ async fn decide(app: &App, tenant: &Tenant, id: &str, decision: Decision, note: 
     let before = audit::shown(&Review::from(row))?;
     let review = Review::from(reviews::find(&mut db, tenant.provider_id, id).await?);
     let entry = audit::Entry { entity: id, before: Some(before), after: Some(audit::shown(&review)?) };
-    audit::write(&mut db, tenant, action, &[entry]).await?;
+    audit::write(&mut db, &tenant.by, action, &[entry]).await?;
     db.commit().await?;
     Ok(review)
 }

@@ -37,7 +37,7 @@ impl Pace {
             Some(rate) => Rate::new(rate.unsigned_abs(), own.burst.unwrap_or(0).unsigned_abs()),
             None => Rate::new(limits.key_rate, limits.key_burst),
         };
-        let Some((key_id, rate)) = tenant.key_id.zip(rate) else { return Ok(Self(None)) };
+        let Some((key_id, rate)) = tenant.by.key_id.zip(rate) else { return Ok(Self(None)) };
         match app.guards.rates.take(key_id, rate, readings, Instant::now()) {
             Ok(standing) => Ok(Self(Some(Taken { key_id, readings, standing }))),
             Err(TooMany::Now(standing, wait)) => Err(Box::new(too_fast(standing, wait, readings))),

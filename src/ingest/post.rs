@@ -120,7 +120,7 @@ async fn post(
         Ok(pace) => pace,
         Err(answer) => return Ok(*answer),
     };
-    let waiting = app.ingest.hand_in(tenant.provider_id, tenant.key_id, items, held.clone());
+    let waiting = app.ingest.hand_in(tenant.provider_id, tenant.by.key_id, items, held.clone());
     let stored = waiting.inspect_err(|_| pace.give_back(&app))?.stored().await?;
     let receipt = Receipt::new(&stored.items, stored.verdicts, query.receipts.is_some());
     receipt.count();

@@ -28,8 +28,9 @@ use crate::http::problem::{Code, Problem, ProblemBody, Result};
 use crate::ingest::channels;
 use crate::ingest::registers::replacing::{self, RegisterMetric, Wanted};
 use crate::ingest::registers::{self, Part};
+use crate::registry::audit::{self, Action};
 use crate::registry::metrics::DecimalText;
-use crate::registry::{audit, check_text, devices, keep_stamping, moment};
+use crate::registry::{check_text, devices, keep_stamping, moment};
 
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(post, list)).routes(routes!(delete))
@@ -206,7 +207,8 @@ async fn record(
     after: Option<&Replacement>,
 ) -> sqlx::Result<()> {
     let (before, after) = (before.map(audit::shown).transpose()?, after.map(audit::shown).transpose()?);
-    audit::write(db, tenant, "device.replacement", &[audit::Entry { entity: device, before, after }]).await
+    let entry = audit::Entry { entity: device, before, after };
+    audit::write(db, &tenant.by, Action::DeviceReplacement, &[entry]).await
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

@@ -19,8 +19,9 @@ use crate::http::access::{Reader, Writer};
 use crate::http::extract::{Body, NoParameters, PathRef, Query};
 use crate::http::page::{Page, Window};
 use crate::http::problem::{Problem, ProblemBody, Result};
+use crate::registry::audit::{self, Action};
 use crate::registry::{
-    audit, calendars, check_name, check_time_zone, like_anywhere, lock_stamping, lookup, put_status, time_zones,
+    calendars, check_name, check_time_zone, like_anywhere, lock_stamping, lookup, put_status, time_zones,
 };
 
 pub fn routes() -> OpenApiRouter<App> {
@@ -146,15 +147,17 @@ async fn put(
         .fetch_optional(&mut *db)
         .await?;
     let created = created.ok_or_else(|| Problem::no_such("customer", &path.0, None))?;
-    if let Some((calendar, before)) = before {
+    if let Some((calendar, before)) = &before {
         if !same_zone {
             time_zones::forget(&mut db, before.customer_id).await?;
         }
-        if time_zones::stretches(&mut db, before.customer_id).await? != calendar {
+        if time_zones::stretches(&mut db, before.customer_id).await? != *calendar {
             calendars::check_unbilled(&mut db, tenant.provider_id, Some(before.customer_id)).await?;
         }
     }
     let customer = find(&mut db, tenant.provider_id, &path.0).await?;
+    let (actions, before) = ([Action::CustomerCreate, Action::CustomerUpdate], before.map(|(_, before)| before));
+    audit::write_put(&mut db, &tenant.by, actions, &customer.key, before.as_ref(), &customer).await?;
     db.commit().await?;
     Ok((put_status(created), Json(customer)))
 }
@@ -222,7 +225,7 @@ async fn delete(
         .execute(&mut *db)
         .await?;
     let entry = audit::Entry { entity: &customer.key, before: Some(audit::shown(&customer)?), after: None };
-    audit::write(&mut db, &tenant, "customer.delete", &[entry]).await?;
+    audit::write(&mut db, &tenant.by, Action::CustomerDelete, &[entry]).await?;
     db.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

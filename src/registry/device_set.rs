@@ -1,10 +1,14 @@
 //! Devices as they are wanted, one or thousands at once: the same statements for both.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::http::access::Tenant;
+use crate::registry::audit::{self, Action};
+use crate::registry::devices::{self, Device};
 use crate::registry::ownership::{self, Move, Owner};
 
 /// A device as a caller wants it to be.
@@ -35,7 +39,7 @@ struct Comparison {
 
 /// Makes or replaces devices, whose keys all differ; gives each one's id and what was done, in their order. A device
 /// that has another owner moves at `at`; a retired one is in service again from then on. Devices that are as wanted
-/// are not written. The caller holds [`lock_stamping`](crate::registry::lock_stamping).
+/// are not written. Changes are audited. The caller holds [`lock_stamping`](crate::registry::lock_stamping).
 pub async fn put(
     db: &mut PgConnection,
     tenant: &Tenant,
@@ -44,6 +48,7 @@ pub async fn put(
 ) -> sqlx::Result<Vec<(Uuid, Done)>> {
     let there = compare(db, tenant, wanted).await?;
     let (mut answer, mut new, mut changed, mut moves) = (Vec::with_capacity(wanted.len()), vec![], vec![], vec![]);
+    let mut described = vec![];
     for (wanted, there) in wanted.iter().zip(there) {
         let (Some(device_id), Some(id)) = (there.device_id, there.id) else {
             let id = Uuid::now_v7();
@@ -54,16 +59,43 @@ pub async fn put(
         if there.owned_otherwise {
             moves.push(Move { device_id, key: wanted.key, owner: wanted.owner });
         }
+        if there.described_otherwise {
+            described.push(id);
+        }
         let differs = there.owned_otherwise || there.described_otherwise;
         if differs {
             changed.push((device_id, wanted));
         }
         answer.push((id, if differs { Done::Updated } else { Done::Unchanged }));
     }
+    let before = if described.is_empty() { HashMap::new() } else { devices::of_ids(db, &described).await? };
     create(db, tenant, &new).await?;
     change(db, &changed).await?;
     ownership::apply(db, tenant, at, &moves).await?;
+    let made: Vec<Uuid> = new.iter().map(|(id, _)| *id).collect();
+    record(db, tenant, Action::DeviceCreate, &made, &HashMap::new()).await?;
+    record(db, tenant, Action::DeviceUpdate, &described, &before).await?;
     Ok(answer)
+}
+
+/// Writes what became of devices into the audit; `before` has those that were there.
+async fn record(
+    db: &mut PgConnection,
+    tenant: &Tenant,
+    action: Action,
+    ids: &[Uuid],
+    before: &HashMap<Uuid, Device>,
+) -> sqlx::Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let after = devices::of_ids(db, ids).await?;
+    let mut entries = Vec::with_capacity(ids.len());
+    for (id, device) in ids.iter().filter_map(|id| after.get(id).map(|device| (id, device))) {
+        let before = before.get(id).map(audit::shown).transpose()?;
+        entries.push(audit::Entry { entity: &device.key, before, after: Some(audit::shown(device)?) });
+    }
+    audit::write(db, &tenant.by, action, &entries).await
 }
 
 async fn compare(db: &mut PgConnection, tenant: &Tenant, wanted: &[Wanted<'_>]) -> sqlx::Result<Vec<Comparison>> {

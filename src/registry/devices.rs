@@ -1,5 +1,7 @@
 //! `/v1/devices`: anything metered.
 
+use std::collections::HashMap;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
@@ -18,9 +20,10 @@ use crate::http::access::{Reader, Writer};
 use crate::http::extract::{Body, NoParameters, PathRef, Query};
 use crate::http::page::{Page, Window};
 use crate::http::problem::{Code, Problem, ProblemBody, Result};
+use crate::registry::audit::{self, Action};
 use crate::registry::device_set::{self, Done, Wanted};
 use crate::registry::ownership::Owner;
-use crate::registry::{audit, check_kind, check_text, like_anywhere, lock_stamping, lookup, moment, put_status};
+use crate::registry::{check_kind, check_text, like_anywhere, lock_stamping, lookup, moment, put_status};
 
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(put, get, delete))
@@ -238,9 +241,16 @@ async fn delete(
     let after = find(&mut db, tenant.provider_id, &path.0).await?;
     let entry =
         audit::Entry { entity: &before.key, before: Some(audit::shown(&before)?), after: Some(audit::shown(&after)?) };
-    audit::write(&mut db, &tenant, "device.retire", &[entry]).await?;
+    audit::write(&mut db, &tenant.by, Action::DeviceRetire, &[entry]).await?;
     db.commit().await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Devices by their ids.
+pub async fn of_ids(db: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<HashMap<Uuid, Device>> {
+    let devices: Vec<Device> =
+        sqlx::query_as(include_str!("../../sql/registry/devices/of_ids.sql")).bind(ids).fetch_all(db).await?;
+    Ok(devices.into_iter().map(|device| (device.id, device)).collect())
 }
 
 /// The device that a path names.

@@ -18,7 +18,8 @@ use crate::http::access::{Reader, Writer};
 use crate::http::extract::{Body, NoParameters, PathRef, Query};
 use crate::http::page::{Page, Window};
 use crate::http::problem::{Problem, ProblemBody, Result};
-use crate::registry::{audit, check_kind, check_name, lock_stamping, lookup, put_status};
+use crate::registry::audit::{self, Action};
+use crate::registry::{check_kind, check_name, lock_stamping, lookup, put_status};
 
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(put, get, delete))
@@ -103,6 +104,7 @@ async fn put(
     let mut db = app.query.begin().await?;
     lock_stamping(&mut db, tenant.provider_id).await?;
     let customer_id = lookup::customer(&mut db, tenant.provider_id, &body.customer, "/customer").await?;
+    let before = look_up(&mut db, tenant.provider_id, &path.0).await?;
     let created: Option<bool> = sqlx::query_scalar(include_str!("../../sql/registry/groups/put.sql"))
         .bind(tenant.provider_id)
         .bind(path.0.key())
@@ -115,6 +117,8 @@ async fn put(
         .await?;
     let created = created.ok_or_else(|| Problem::no_such("group", &path.0, None))?;
     let group = find(&mut db, tenant.provider_id, &path.0).await?;
+    let actions = [Action::GroupCreate, Action::GroupUpdate];
+    audit::write_put(&mut db, &tenant.by, actions, &group.key, before.as_ref(), &group).await?;
     db.commit().await?;
     Ok((put_status(created), Json(group)))
 }
@@ -179,17 +183,20 @@ async fn delete(
     let group = find(&mut db, tenant.provider_id, &path.0).await?;
     sqlx::query(include_str!("../../sql/registry/groups/delete.sql")).bind(group.group_id).execute(&mut *db).await?;
     let entry = audit::Entry { entity: &group.key, before: Some(audit::shown(&group)?), after: None };
-    audit::write(&mut db, &tenant, "group.delete", &[entry]).await?;
+    audit::write(&mut db, &tenant.by, Action::GroupDelete, &[entry]).await?;
     db.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn find(db: &mut PgConnection, provider_id: i32, name: &Ref) -> Result<Group> {
-    let found: Option<Group> = sqlx::query_as(include_str!("../../sql/registry/groups/get.sql"))
+    look_up(db, provider_id, name).await?.ok_or_else(|| Problem::no_such("group", name, None))
+}
+
+async fn look_up(db: &mut PgConnection, provider_id: i32, name: &Ref) -> sqlx::Result<Option<Group>> {
+    sqlx::query_as(include_str!("../../sql/registry/groups/get.sql"))
         .bind(provider_id)
         .bind(name.key())
         .bind(name.id())
         .fetch_optional(db)
-        .await?;
-    found.ok_or_else(|| Problem::no_such("group", name, None))
+        .await
 }

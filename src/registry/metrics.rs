@@ -21,6 +21,7 @@ use crate::http::access::{Reader, Writer};
 use crate::http::extract::{Body, NoParameters, PathRef, Query};
 use crate::http::page::{Page, Window};
 use crate::http::problem::{Problem, ProblemBody, Result};
+use crate::registry::audit::{self, Action};
 use crate::registry::{check_name, check_text, lock_stamping, put_status};
 
 pub fn routes() -> OpenApiRouter<App> {
@@ -237,6 +238,7 @@ async fn put(
     let (rollover_at, max_per_hour) = body.check()?;
     let mut db = app.query.begin().await?;
     lock_stamping(&mut db, tenant.provider_id).await?;
+    let before = look_up(&mut db, tenant.provider_id, &path.0).await?;
     let created: Option<bool> = sqlx::query_scalar(include_str!("../../sql/registry/metrics/put.sql"))
         .bind(tenant.provider_id)
         .bind(path.0.key())
@@ -254,6 +256,8 @@ async fn put(
         .await?;
     let created = created.ok_or_else(|| Problem::no_such("metric", &path.0, None))?;
     let metric = find(&mut db, tenant.provider_id, &path.0).await?;
+    let actions = [Action::MetricCreate, Action::MetricUpdate];
+    audit::write_put(&mut db, &tenant.by, actions, &metric.key, before.as_ref(), &metric).await?;
     db.commit().await?;
     Ok((put_status(created), Json(metric)))
 }
@@ -293,11 +297,15 @@ async fn list(
 }
 
 async fn find(db: &mut PgConnection, provider_id: i32, name: &Ref) -> Result<Metric> {
+    look_up(db, provider_id, name).await?.ok_or_else(|| Problem::no_such("metric", name, None))
+}
+
+async fn look_up(db: &mut PgConnection, provider_id: i32, name: &Ref) -> sqlx::Result<Option<Metric>> {
     let found: Option<Row> = sqlx::query_as(include_str!("../../sql/registry/metrics/get.sql"))
         .bind(provider_id)
         .bind(name.key())
         .bind(name.id())
         .fetch_optional(db)
         .await?;
-    found.map(Metric::from).ok_or_else(|| Problem::no_such("metric", name, None))
+    Ok(found.map(Metric::from))
 }

@@ -114,6 +114,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(device_batch::routes())
         .merge(moves::routes())
         .merge(metrics::routes())
+        .merge(audit::routes())
 }
 
 #[cfg(test)]

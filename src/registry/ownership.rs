@@ -12,7 +12,7 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 use crate::http::access::Tenant;
-use crate::registry::audit;
+use crate::registry::audit::{self, Action};
 
 /// A customer, and a group of that customer or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,6 +125,6 @@ pub async fn apply(
         let told = |history: &BTreeMap<i32, Vec<Assignment>>| history.get(&m.device_id).map(audit::shown).transpose();
         entries.push(audit::Entry { entity: m.key, before: told(&before)?, after: told(&after)? });
     }
-    audit::write(db, tenant, "device.move", &entries).await?;
+    audit::write(db, &tenant.by, Action::DeviceMove, &entries).await?;
     Ok(Moved { devices: changed.iter().map(|m| m.device_id).collect(), reattributed })
 }

@@ -18,6 +18,7 @@ use crate::http::access::{Admin, ProviderReader};
 use crate::http::extract::{Body, NoParameters, PathRef, Query};
 use crate::http::page::{Page, Window};
 use crate::http::problem::{Code, Problem, ProblemBody, Result};
+use crate::registry::audit::{self, Action, By};
 use crate::registry::{Put, calendars, check_name, check_time_zone, lock_stamping};
 
 pub fn routes() -> OpenApiRouter<App> {
@@ -79,7 +80,7 @@ struct ListParameters {
             body = ProblemBody, content_type = "application/problem+json")))]
 async fn put(
     State(app): State<App>,
-    _: Admin,
+    admin: Admin,
     path: PathRef,
     Query(NoParameters {}): Query<NoParameters>,
     Body(body): Body<PutProvider>,
@@ -98,13 +99,16 @@ async fn put(
         .fetch_optional(&mut *db)
         .await?;
     let put = put.ok_or_else(|| Problem::no_such("provider", &path.0, None))?;
-    match before {
+    match &before {
         Some(before) if before.time_zone != put.entity.time_zone => {
             calendars::check_unbilled(&mut db, before.provider_id, None).await?;
         }
         None if !put.created => return Err(Problem::new(Code::Conflict, "the provider was made at the same time")),
         _ => {}
     }
+    let by = By { provider_id: Some(put.entity.provider_id), ..admin.by };
+    let actions = [Action::ProviderCreate, Action::ProviderUpdate];
+    audit::write_put(&mut db, &by, actions, &put.entity.key, before.as_ref(), &put.entity).await?;
     db.commit().await?;
     Ok(put.answer())
 }

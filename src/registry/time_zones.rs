@@ -16,7 +16,8 @@ use crate::database::SNAPSHOT;
 use crate::http::access::{Reader, Writer};
 use crate::http::extract::{Body, NoParameters, PathRef, Query};
 use crate::http::problem::{Problem, ProblemBody, Result};
-use crate::registry::{audit, calendars, check_time_zone, fixed, lock_stamping};
+use crate::registry::audit::{self, Action};
+use crate::registry::{calendars, check_time_zone, fixed, lock_stamping};
 
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(get, post))
@@ -126,8 +127,8 @@ async fn post(
             .await?;
         restamped = restamp(&mut db, customer_id, from).await?;
         let (before, told) = (Some(audit::shown(&before)?), Some(audit::shown(&after)?));
-        audit::write(&mut db, &tenant, "customer.time_zone", &[audit::Entry { entity: &key, before, after: told }])
-            .await?;
+        let entry = audit::Entry { entity: &key, before, after: told };
+        audit::write(&mut db, &tenant.by, Action::CustomerTimeZone, &[entry]).await?;
     }
     db.commit().await?;
     Ok(Json(TimeZoneAnswer { time_zones: after, restamped }))

@@ -3,10 +3,12 @@
 use std::io;
 use std::net::SocketAddr;
 
+use axum::extract::connect_info::Connected;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Version, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use axum::serve::IncomingStream;
 use axum_server::{AddrListener, Address};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Mutex;
@@ -56,6 +58,19 @@ pub async fn say_goodbye(State(app): State<App>, request: Request, next: Next) -
 /// A caller's address.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub SocketAddr);
+
+impl Connected<Self> for Peer {
+    fn connect_info(peer: Self) -> Self {
+        peer
+    }
+}
+
+/// For applications that are served by axum itself.
+impl Connected<IncomingStream<'_, TcpListener>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, TcpListener>) -> Self {
+        Self(*stream.remote_addr())
+    }
+}
 
 /// Lets connections in until the drain begins, those last that came before; then the port is free for another server.
 pub struct Door {

@@ -26,10 +26,10 @@ use crate::migrate::{self, MigrateError};
 use crate::observe;
 use crate::rollup::{self, columnstore, retention::Keep};
 use crate::server::connections::Acceptor;
-use crate::server::drain::{Door, Peer};
+use crate::server::drain::Door;
 use crate::verify::{self, schedule::Schedule};
 
-pub use crate::server::drain::{Drain, say_goodbye};
+pub use crate::server::drain::{Drain, Peer, say_goodbye};
 pub use crate::server::tls::{TlsError, TlsFiles};
 
 /// How a server is run.
@@ -295,7 +295,7 @@ fn application(
 
 async fn serve(door: Door, tls: Option<RustlsConfig>, handle: Handle<Peer>, app: App) -> io::Result<()> {
     let guards = app.guards.clone();
-    let service = app::router(app).into_make_service();
+    let service = app::router(app).into_make_service_with_connect_info::<Peer>();
     let mut server = axum_server::Server::<Peer>::from_listener(door).handle(handle);
     let http = server.http_builder();
     http.http1()

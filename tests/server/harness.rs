@@ -17,7 +17,7 @@ use meterbase::ingest::Ingest;
 use meterbase::keys::{self, Scope};
 use meterbase::limits::{Guards, Limits};
 use meterbase::rollup::columnstore;
-use meterbase::server::Drain;
+use meterbase::server::{Drain, Peer};
 use meterbase::{migrate, observe};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -177,7 +177,7 @@ impl TestApp {
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let base = format!("http://{}", listener.local_addr().expect("its address"));
-        let router = app::router(app);
+        let router = app::router(app).into_make_service_with_connect_info::<Peer>();
         tokio::spawn(async move { axum::serve(listener, router).await.expect("serving") });
         let client = reqwest::Client::builder().timeout(Duration::from_secs(120)).build().expect("a client");
         Self { edition, options, base, admin, client, ingest }

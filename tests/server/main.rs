@@ -3,6 +3,7 @@
 
 mod active_devices;
 mod analytics;
+mod audit;
 mod bench;
 mod billing_months;
 mod binary;
@@ -72,6 +73,14 @@ fn main() -> ExitCode {
             another_provider_s_entities_are_not_found,
             the_scope_of_a_key_decides_what_it_may_do_in_the_registry,
             callers_who_come_at_once_are_told_apart,
+        }),
+        harness::topic!(audit::{
+            every_change_of_the_registry_has_an_entry,
+            what_changes_nothing_has_no_entry,
+            decisions_about_readings_have_entries,
+            the_audit_is_filtered_and_shown_to_whom_it_concerns,
+            entries_stay_as_they_were_written,
+            commands_have_entries_too,
         }),
         harness::topic!(customers::{
             a_customer_is_made_replaced_and_found,

@@ -9,10 +9,9 @@ use crate::core::calendar::Calendar;
 use crate::core::entity::Ref;
 use crate::core::reading::Code;
 use crate::http::access::Tenant;
-use crate::http::extract::in_order;
+use crate::http::extract::{in_order, instant_or_day};
 use crate::http::page::Window;
 use crate::http::problem::Result;
-use crate::ingest::raw::instant_or_day;
 use crate::registry::calendars;
 
 /// Why a reading is in quarantine.

@@ -17,7 +17,7 @@ use crate::ingest::quarantine::filter::{Asked, CursorParameter, Filter, FilterPa
 use crate::ingest::quarantine::left::{self, LeftByKey};
 use crate::ingest::quarantine::replay::Replayed;
 use crate::ingest::verdict::Status;
-use crate::registry::audit;
+use crate::registry::audit::{self, Action};
 
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(replay)).routes(routes!(delete))
@@ -67,7 +67,7 @@ struct DeleteAnswer {
 ///
 /// The server does so by itself when a device or metric is registered or a device gets an owner. This is for readings that
 /// something else has cured: a metric that is no longer strict, say. Each leaves in the transaction that stores it, so this
-/// can be broken off and repeated. At most about 50,000 readings are tried; `next` goes on from there.
+/// can be broken off and repeated; the audit keeps what was asked for and what became of it (`quarantine.replay`). At most about 50,000 readings are tried; `next` goes on from there.
 #[utoipa::path(post, path = "/v1/quarantine/replay", tag = "Readings", 
     params(FilterParameters, CursorParameter),
     responses((status = 200, description = "What became of them", body = ReplayAnswer)))]
@@ -81,7 +81,7 @@ async fn replay(
     let mut replayed = Replayed::default();
     while let Some(behind) = next.filter(|_| replayed.tried() < MOST_TRIED) {
         let batch;
-        (batch, next) = app.ingest.replayer().matching(tenant.provider_id, &filter, behind).await?;
+        (batch, next) = app.ingest.replayer().matching(&tenant, &filter, behind).await?;
         batch.count();
         replayed.add(&batch);
     }
@@ -135,7 +135,7 @@ async fn delete(
     if deleted > 0 {
         left::count(&mut db, &left).await?;
         let entry = audit::Entry { entity: "quarantine", before: Some(before(&filter, deleted)), after: None };
-        audit::write(&mut db, &tenant, "quarantine.delete", &[entry]).await?;
+        audit::write(&mut db, &tenant.by, Action::QuarantineDelete, &[entry]).await?;
     }
     db.commit().await?;
     Ok(Json(DeleteAnswer { deleted }))

@@ -5,16 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
 use crate::core::entity::{BadKey, Ref};
 use crate::core::reading::{Code, Item, RawReading, Reason};
+use crate::http::access::Tenant;
 use crate::ingest::directory::Directory;
 use crate::ingest::flush::{self, Held, Road, Sent, Tries};
 use crate::ingest::quarantine::filter::Filter;
 use crate::ingest::quarantine::left::{self, LeftByKey};
 use crate::ingest::verdict::{Status, Verdict};
+use crate::registry::audit::{self, Action};
 
 /// Readings that are tried in one transaction.
 const BATCH: i64 = 5_000;
@@ -63,6 +66,15 @@ impl Replayed {
         self.0.iter().sum()
     }
 
+    /// As the audit keeps it.
+    fn shown(&self) -> Value {
+        json!({
+            "stored": self.of(Status::Stored), "duplicates": self.of(Status::Duplicate),
+            "conflicts": self.of(Status::Conflict), "quarantined": self.of(Status::Quarantined),
+            "rejected": self.of(Status::Rejected),
+        })
+    }
+
     pub fn add(&mut self, other: &Self) {
         self.0.iter_mut().zip(other.0).for_each(|(sum, more)| *sum += more);
     }
@@ -86,16 +98,16 @@ impl Replayer {
     }
 
     /// Tries a provider's first readings behind a position again that a filter names. Tells where the next ones begin; no
-    /// longer when these were the last.
+    /// longer when these were the last. The audit keeps what was asked and what became of them.
     pub async fn matching(
         &self,
-        provider_id: i32,
+        tenant: &Tenant,
         filter: &Filter,
         behind: i64,
     ) -> sqlx::Result<(Replayed, Option<i64>)> {
         let mut tries = Tries::default();
         loop {
-            match self.try_matching(provider_id, filter, behind, tries.road).await {
+            match self.try_matching(tenant, filter, behind, tries.road).await {
                 Err(error) if tries.again(&error, &self.directory).await => {}
                 done => return done,
             }
@@ -138,17 +150,18 @@ impl Replayer {
             later(&mut db, provider_id, std::slice::from_ref(next), unfinished).await?;
         }
         let ids = found.into_iter().map(|(_, id)| id).collect();
-        self.replay(db, provider_id, versions, ids, road).await.map(Some)
+        self.replay(db, provider_id, versions, ids, road, None).await.map(Some)
     }
 
     async fn try_matching(
         &self,
-        provider_id: i32,
+        tenant: &Tenant,
         filter: &Filter,
         behind: i64,
         road: Road,
     ) -> sqlx::Result<(Replayed, Option<i64>)> {
         let mut db = self.pool.begin().await?;
+        let provider_id = tenant.provider_id;
         let versions = flush::keep_stamping(&mut db, BTreeSet::from([provider_id]), Held::WaitedFor).await?;
         let ids: Vec<i64> = sqlx::query_scalar(include_str!("../../../sql/quarantine/matching.sql"))
             .bind(provider_id)
@@ -162,10 +175,12 @@ impl Replayer {
             .fetch_all(&mut *db)
             .await?;
         let next = ids.last().copied().filter(|_| ids.len() as i64 == BATCH);
-        Ok((self.replay(db, provider_id, versions, ids, road).await?, next))
+        let asked = Some((tenant, filter));
+        Ok((self.replay(db, provider_id, versions, ids, road, asked).await?, next))
     }
 
-    /// Stores what can be stored of a provider's readings in quarantine, and commits.
+    /// Stores what can be stored of a provider's readings in quarantine, and commits; with an entry in the audit where a
+    /// caller asked for it.
     async fn replay(
         &self,
         mut db: Transaction<'_, Postgres>,
@@ -173,6 +188,7 @@ impl Replayer {
         versions: BTreeMap<i32, i64>,
         ids: Vec<i64>,
         road: Road,
+        asked: Option<(&Tenant, &Filter)>,
     ) -> sqlx::Result<Replayed> {
         let rows: Vec<Row> =
             sqlx::query_as(include_str!("../../../sql/quarantine/take.sql")).bind(ids).fetch_all(&mut *db).await?;
@@ -182,6 +198,11 @@ impl Replayer {
         let verdicts: Vec<&Verdict> =
             put.verdicts.iter().map(|v| v.as_ref().ok_or(sqlx::Error::RowNotFound)).collect::<sqlx::Result<_>>()?;
         let replayed = settle(&mut db, provider_id, &waiting, &verdicts).await?;
+        if let Some((tenant, filter)) = asked.filter(|_| replayed.tried() > 0) {
+            let (before, after) = (Some(filter.shown().into()), Some(replayed.shown()));
+            let entry = audit::Entry { entity: "quarantine", before, after };
+            audit::write(&mut db, &tenant.by, Action::QuarantineReplay, &[entry]).await?;
+        }
         db.commit().await?;
         put.remember(&self.directory, &versions).await;
         Ok(replayed)

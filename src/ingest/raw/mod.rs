@@ -6,7 +6,7 @@ mod stream;
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
-use chrono::{DateTime, Datelike, NaiveDate, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Deserialize;
 use sqlx::PgConnection;
 use utoipa::IntoParams;
@@ -16,10 +16,9 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::core::calendar::Calendar;
 use crate::core::entity::Ref;
-use crate::core::instant;
 use crate::http::accept;
 use crate::http::access::{Reader, Tenant};
-use crate::http::extract::{PathRef, Query, in_order};
+use crate::http::extract::{PathRef, Query, in_order, instant_or_day};
 use crate::http::page::{Page, Window};
 use crate::http::problem::{Code, Problem, ProblemBody, Result};
 use crate::ingest::raw::rows::{Position, RawItem, Selection};
@@ -151,12 +150,4 @@ pub async fn metric(db: &mut PgConnection, provider_id: i32, text: &str) -> Resu
         .fetch_optional(db)
         .await?;
     found.ok_or_else(|| Problem::no_such("metric", name, Some("metric")))
-}
-
-/// A parameter that is an instant, or a day of a calendar, which begins at an instant.
-pub fn instant_or_day(name: &str, text: &str, calendar: &Calendar) -> Result<DateTime<Utc>> {
-    match text.parse::<NaiveDate>() {
-        Ok(day) if instant::YEARS.contains(&day.year()) => Ok(calendar.start_of(day)),
-        _ => instant::parse(text).map_err(|why| Problem::parameter(name, format!("{text:?}: {why}, or a day"))),
-    }
 }

@@ -107,7 +107,7 @@ pub async fn replace(
         .bind(wanted.last)
         .bind(wanted.first)
         .bind(wanted.note)
-        .bind(tenant.key_id)
+        .bind(tenant.by.key_id)
         .execute(&mut *db)
         .await?;
     Ok(Some(refold(db, &[part]).await?))

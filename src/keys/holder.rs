@@ -1,0 +1,79 @@
+//! Who holds a key, and what it lets him do.
+
+use sqlx::PgConnection;
+use subtle::ConstantTimeEq;
+
+use crate::core::entity::Ref;
+use crate::keys::{ApiKey, KeyRate, Scope};
+
+/// What a good key lets its holder be.
+#[derive(Debug, Clone)]
+pub struct Holder {
+    pub key_id: i32,
+    pub scope: Scope,
+    /// The one provider that it acts in; none for admin.
+    pub provider_id: Option<i32>,
+    /// That provider, or the one named for an admin key; none where they are not the same, or there is no such one.
+    pub provider: Option<Provider>,
+    pub rate: KeyRate,
+}
+
+/// A provider as its callers' requests need it.
+#[derive(Debug, Clone)]
+pub struct Provider {
+    pub provider_id: i32,
+    pub key: String,
+    /// Default billing time zone of its customers.
+    pub time_zone: String,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    /// From 1.
+    position: i64,
+    key_id: i32,
+    scope: Scope,
+    own_provider_id: Option<i32>,
+    secret_hash: Vec<u8>,
+    /// Of the secret before, while that is good too.
+    previous_hash: Option<Vec<u8>>,
+    provider_id: Option<i32>,
+    key: Option<String>,
+    time_zone: Option<String>,
+    #[sqlx(flatten)]
+    rate: KeyRate,
+}
+
+/// Who holds each of these keys, and the provider that the key and the name of one leave; none when the key is unknown,
+/// expired or revoked.
+pub async fn holders(db: &mut PgConnection, asked: &[(&ApiKey, Option<&Ref>)]) -> sqlx::Result<Vec<Option<Holder>>> {
+    let rows: Vec<Row> = sqlx::query_as(include_str!("../../sql/keys/find.sql"))
+        .bind(asked.iter().map(|(key, _)| key.lookup.as_str()).collect::<Vec<_>>())
+        .bind(asked.iter().map(|(_, named)| named.and_then(Ref::key)).collect::<Vec<_>>())
+        .bind(asked.iter().map(|(_, named)| named.and_then(Ref::id)).collect::<Vec<_>>())
+        .fetch_all(db)
+        .await?;
+    let mut holders = vec![None; asked.len()];
+    for row in rows {
+        let at = row.position as usize - 1;
+        if row.has_secret(asked[at].0) {
+            holders[at] = Some(row.holder());
+        }
+    }
+    Ok(holders)
+}
+
+impl Row {
+    fn has_secret(&self, key: &ApiKey) -> bool {
+        let hash = key.secret_hash();
+        let is_previous = self.previous_hash.as_ref().is_some_and(|previous| bool::from(previous.ct_eq(&hash)));
+        bool::from(self.secret_hash.ct_eq(&hash)) || is_previous
+    }
+
+    fn holder(self) -> Holder {
+        let provider = self.provider_id.zip(self.key).zip(self.time_zone);
+        let provider = provider.map(|((provider_id, key), time_zone)| Provider { provider_id, key, time_zone });
+        let Self { key_id, scope, own_provider_id, rate, .. } = self;
+        Holder { key_id, scope, provider_id: own_provider_id, provider, rate }
+    }
+}

@@ -1,6 +1,6 @@
 -- rollups.queue_range: every hour of [$1, $2) that lies within chunks of readings, and from $3 on, all channels of it
-INSERT INTO reading_change (hour, since)
-SELECT hour, hour
+INSERT INTO reading_change (hour)
+SELECT hour
 FROM (SELECT min(range_start) AS first, max(range_end) AS last
       FROM timescaledb_information.chunks
       WHERE hypertable_schema = 'public' AND hypertable_name = 'reading') AS b,

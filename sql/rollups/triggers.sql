@@ -1,8 +1,7 @@
 -- Notes which channels' readings changed in which hours, once per statement however many rows it changed. An hour is
 -- noted as a whole where a statement changes more channels in it than the argument says, or where a channel's readings
--- there leave an owner or a billing day: whose figures those were would be forgotten. 'all' where it never is. Of readings
--- that are only added, it is noted how many they are of each channel. What is no longer kept cannot change: the figures
--- made from it could not follow.
+-- there leave an owner or a billing day: whose figures those were would be forgotten. 'all' where it never is. What is no
+-- longer kept cannot change: the figures made from it could not follow.
 CREATE OR REPLACE FUNCTION refuse_dropped(oldest timestamptz) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     kept timestamptz := (SELECT since FROM kept_from WHERE relation = 'reading');
@@ -24,14 +23,14 @@ BEGIN
     -- Rows of the log stay small enough to be followed one by one: a row has channels of a range of numbers.
     IF TG_OP = 'UPDATE' THEN
         WITH noted AS (
-            INSERT INTO reading_change (hour, since, channels)
-            SELECT hour, min(ts), CASE WHEN count(DISTINCT channel_id) > most OR bool_or(gone) AND most IS NOT NULL
-                                       THEN NULL ELSE array_agg(DISTINCT channel_id) END
-            FROM (SELECT time_bucket('1 hour', ts) AS hour, ts, channel_id, false AS gone FROM changed
+            INSERT INTO reading_change (hour, channels)
+            SELECT hour, CASE WHEN count(DISTINCT channel_id) > most OR bool_or(gone) AND most IS NOT NULL
+                              THEN NULL ELSE array_agg(DISTINCT channel_id) END
+            FROM (SELECT time_bucket('1 hour', ts) AS hour, channel_id, false AS gone FROM changed
                   UNION ALL
-                  SELECT time_bucket('1 hour', ts), ts, channel_id, false FROM before
+                  SELECT time_bucket('1 hour', ts), channel_id, false FROM before
                   UNION ALL
-                  SELECT hour, hour, channel_id, true
+                  SELECT hour, channel_id, true
                   FROM (SELECT time_bucket('1 hour', ts) AS hour, channel_id, customer_id, group_id, billing_day FROM before
                         EXCEPT
                         SELECT time_bucket('1 hour', ts), channel_id, customer_id, group_id, billing_day FROM changed) AS b
@@ -41,15 +40,10 @@ BEGIN
         SELECT min(hour) INTO oldest FROM noted;
     ELSE
         WITH noted AS (
-            INSERT INTO reading_change (hour, since, until, channels, readings)
-            SELECT hour, since, CASE WHEN known AND TG_OP = 'INSERT' THEN until END, CASE WHEN known THEN channels END,
-                   CASE WHEN known AND TG_OP = 'INSERT' THEN readings END
-            FROM (SELECT hour, min(since) AS since, max(until) AS until, array_agg(channel_id) AS channels,
-                         array_agg(readings) AS readings, (count(*) > most) IS NOT TRUE AS known
-                  FROM (SELECT time_bucket('1 hour', ts) AS hour, channel_id, min(ts) AS since, max(ts) AS until,
-                               count(*)::integer AS readings
-                        FROM changed GROUP BY 1, 2) AS r
-                  GROUP BY hour, channel_id / 10000) AS n
+            INSERT INTO reading_change (hour, channels)
+            SELECT hour, CASE WHEN count(*) > most THEN NULL ELSE array_agg(channel_id) END
+            FROM (SELECT DISTINCT time_bucket('1 hour', ts) AS hour, channel_id FROM changed) AS r
+            GROUP BY hour, channel_id / 10000
             RETURNING hour)
         SELECT min(hour) INTO oldest FROM noted;
     END IF;
@@ -61,9 +55,11 @@ COMMENT ON FUNCTION reading_changed() IS 'Notes in reading_change which channels
 -- No trigger sees readings that are copied straight into their chunk: who copies them calls this then, in the same
 -- transaction. Those who wait for all that store readings wait for locks on reading itself. A chunk that has gone to
 -- the columnstore takes rows beside it and does not look for those in it, so that nothing may be copied there.
-CREATE OR REPLACE FUNCTION readings_copied(into_chunk text, hours timestamptz[], first_instants timestamptz[],
-                                           last_instants timestamptz[], ends integer[], of_channels integer[],
-                                           counts integer[])
+CREATE OR REPLACE FUNCTION readings_copied(
+    into_chunk text, of_hours timestamptz[], ends integer[], of_channels integer[], of_billing_days date[],
+    of_customers integer[], of_groups integer[], of_increment_sums bigint[], of_value_sums bigint[],
+    of_first_times timestamptz[], of_counts integer[], of_value_mins bigint[], of_value_maxs bigint[],
+    of_first_values bigint[], of_last_times timestamptz[], of_last_values bigint[])
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     most integer := nullif('{detail}', 'all');
@@ -74,23 +70,26 @@ BEGIN
         RAISE EXCEPTION 'readings were copied into %, which is not a plain chunk', into_chunk
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
-    INSERT INTO reading_change (hour, since, until, channels, readings)
-    SELECT h.hour, h.since, CASE WHEN known THEN h.until END, CASE WHEN known THEN of_channels[h.first:h.last] END,
-           CASE WHEN known THEN counts[h.first:h.last] END
-    FROM (SELECT *, (last - first >= most) IS NOT TRUE AS known
-          FROM (SELECT hour, since, until, lag(last, 1, 0) OVER (ORDER BY place) + 1 AS first, last
-                FROM unnest(hours, first_instants, last_instants, ends) WITH ORDINALITY
-                    AS n (hour, since, until, last, place)) AS n) AS h;
-    PERFORM refuse_dropped((SELECT min(hour) FROM unnest(hours) AS hour));
+    INSERT INTO reading_change (hour, channels, billing_day, customers, groups, increment_sums, value_sums, first_times,
+                                counts, value_mins, value_maxs, first_values, last_times, last_values)
+    -- Of an hour that is noted as a whole the first place is null, and so is what is taken from there on.
+    SELECT hour, of_channels[first:last], CASE WHEN first IS NOT NULL THEN billing_day END, of_customers[first:last],
+           of_groups[first:last], of_increment_sums[first:last], of_value_sums[first:last], of_first_times[first:last],
+           of_counts[first:last], of_value_mins[first:last], of_value_maxs[first:last], of_first_values[first:last],
+           of_last_times[first:last], of_last_values[first:last]
+    FROM (SELECT hour, billing_day, CASE WHEN (last - before > most) IS NOT TRUE THEN before + 1 END AS first, last
+          FROM (SELECT hour, billing_day, lag(last, 1, 0) OVER (ORDER BY place) AS before, last
+                FROM unnest(of_hours, of_billing_days, ends) WITH ORDINALITY AS n (hour, billing_day, last, place)) AS n) AS n;
+    PERFORM refuse_dropped((SELECT min(hour) FROM unnest(of_hours) AS hour));
 END $$;
-COMMENT ON FUNCTION readings_copied(text, timestamptz[], timestamptz[], timestamptz[], integer[], integer[], integer[]) IS 'Notes in reading_change readings that were copied into a chunk: of each hour the first and the last instant, and where its channels end among all, each with its number of readings. Raises an error where nothing may be copied to.';
+COMMENT ON FUNCTION readings_copied(text, timestamptz[], integer[], integer[], date[], integer[], integer[], bigint[], bigint[], timestamptz[], integer[], bigint[], bigint[], bigint[], timestamptz[], bigint[]) IS 'Notes in reading_change readings that were copied into a chunk: its rows, each with where its elements end among those of all; null for columns that are. Raises an error where nothing may be copied to.';
 
 -- A columnstore has no transition table of deleted rows: each row notes its hour, once in a transaction.
 CREATE OR REPLACE FUNCTION reading_row_deleted() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM refuse_dropped(OLD.ts);
-    INSERT INTO reading_change (hour, since)
-    SELECT time_bucket('1 hour', OLD.ts), time_bucket('1 hour', OLD.ts)
+    INSERT INTO reading_change (hour)
+    SELECT time_bucket('1 hour', OLD.ts)
     WHERE NOT EXISTS (SELECT FROM reading_change AS c
                       WHERE c.hour = time_bucket('1 hour', OLD.ts) AND c.channels IS NULL
                         AND c.changed_by = pg_current_xact_id());
@@ -105,8 +104,8 @@ BEGIN
             USING ERRCODE = 'check_violation', CONSTRAINT = 'reading_kept', TABLE = 'reading',
                 HINT = 'DELETE FROM reading deletes those that are kept, and the figures follow.';
     END IF;
-    INSERT INTO reading_change (hour, since)
-    SELECT hour, hour
+    INSERT INTO reading_change (hour)
+    SELECT hour
     FROM timescaledb_information.chunks,
          generate_series(range_start, range_end - interval '1 hour', interval '1 hour') AS hour
     WHERE hypertable_schema = 'public' AND hypertable_name = 'reading';
@@ -117,7 +116,7 @@ COMMENT ON FUNCTION readings_truncated() IS 'Notes in reading_change that the re
 
 DROP TRIGGER IF EXISTS reading_inserted ON reading;
 CREATE TRIGGER reading_inserted AFTER INSERT ON reading REFERENCING NEW TABLE AS changed
-    FOR EACH STATEMENT EXECUTE FUNCTION reading_changed('{detail}');
+    FOR EACH STATEMENT EXECUTE FUNCTION {inserted};
 DROP TRIGGER IF EXISTS reading_updated ON reading;
 CREATE TRIGGER reading_updated AFTER UPDATE ON reading REFERENCING OLD TABLE AS before NEW TABLE AS changed
     FOR EACH STATEMENT EXECUTE FUNCTION reading_changed('{detail}');

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::PgConnection;
 
-use crate::ingest::chunks::{Changes, Chunk, Chunks};
+use crate::ingest::changes::Changes;
+use crate::ingest::chunks::{Chunk, Chunks};
 use crate::ingest::resolve::Row;
 
 /// Bytes sent to the database at once.
@@ -35,7 +36,7 @@ pub async fn append(db: &mut PgConnection, rows: &[&Row<'_>], chunks: Option<&Ch
         match chunk.filter(|chunk| rows.iter().all(|row| chunk.holds(row.raw.at))) {
             Some(chunk) => {
                 copy(db, &chunk.name, rows).await?;
-                note(db, &chunk, &Changes::of(rows)).await?;
+                note(db, &chunk, &Changes::of(rows, chunk.sums)).await?;
             }
             None => _ = rest.insert(*day),
         }
@@ -50,14 +51,25 @@ fn day(row: &Row<'_>) -> i64 {
 
 /// Notes in the log of changes what was copied into a chunk; fails where it should not have been.
 async fn note(db: &mut PgConnection, chunk: &Chunk, changes: &Changes) -> sqlx::Result<()> {
+    let sums = changes.sums.as_ref();
+    let several = sums.and_then(|sums| sums.several.as_ref());
     sqlx::query(include_str!("../../sql/ingest/copied.sql"))
         .bind(&chunk.name)
         .bind(&changes.hours)
-        .bind(&changes.since)
-        .bind(&changes.until)
         .bind(&changes.ends)
         .bind(&changes.channels)
-        .bind(&changes.readings)
+        .bind(sums.map(|sums| &sums.billing_days))
+        .bind(sums.map(|sums| &sums.customers))
+        .bind(sums.map(|sums| &sums.groups))
+        .bind(sums.map(|sums| &sums.increments))
+        .bind(sums.map(|sums| &sums.values))
+        .bind(sums.map(|sums| &sums.first_times))
+        .bind(several.map(|several| &several.counts))
+        .bind(several.map(|several| &several.lowest))
+        .bind(several.map(|several| &several.highest))
+        .bind(several.map(|several| &several.first_values))
+        .bind(several.map(|several| &several.last_times))
+        .bind(several.map(|several| &several.last_values))
         .execute(db)
         .await
         .map(drop)

@@ -10,6 +10,7 @@
 //! - [`channels`]: each (device, metric, dimensions) is a channel, made when its first reading comes
 //! - [`registers`]: increments of meters' running totals, from the readings around them
 //! - [`store`], [`copy`], [`chunks`]: what is new goes in, live readings straight into their chunk; what was there, what differs
+//! - [`changes`]: what the log of changes says of those
 //! - [`quarantine`]: what cannot be stored yet is kept until it can
 //! - [`accounts`], [`accounting`]: what was received from whom, and what became of it; counted, and told
 //! - [`verdict`]: what the sender is told
@@ -20,6 +21,7 @@
 mod accounting;
 mod accounts;
 mod body;
+mod changes;
 mod channels;
 mod chunks;
 mod copy;

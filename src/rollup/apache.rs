@@ -5,13 +5,13 @@
 //! at one instant. A reading that was committed after that has an entry of its own in the log, which is followed later. If
 //! the transaction fails, the log is as before.
 //!
-//! An entry says what has become of readings of an hour in a transaction. Where those of a channel have only come in, they
-//! are added to its figures, and to all that is made from these: days and months, and the owner's figures. Nothing else is
-//! read: live and late readings cost the same however many of their hour came before. They are told from others by the
-//! transaction that stored them, and are as many as the log says, or the hour is recomputed; so it is where anything else
-//! happened to it. This is exact, since figures hold the readings of those transactions whose entries have been taken and
-//! no others: an hour is recomputed from what the same instant shows as the log, of which all entries of that hour are
-//! taken. Who recomputes without taking them (`rebuild`) has them followed by recomputing.
+//! An entry says what has become of readings of an hour in a transaction. Where those of a channel have only come in, it
+//! says what they add up to, and that is added to the channel's figures, and to all that is made from these: days and
+//! months, and the owner's figures. No reading is read: live and late ones cost the same however many of their hour came
+//! before. Where anything else happened to the channel's hour, or it is not said what came in, the hour is recomputed.
+//! This is exact, since figures hold the readings of those transactions whose entries have been taken and no others: an
+//! hour is recomputed from what the same instant shows as the log, of which all entries of that hour are taken. Who
+//! recomputes without taking them (`rebuild`) has them followed by recomputing.
 //!
 //! What is recomputed above comes after what is added there, from hours that hold it.
 
@@ -33,13 +33,20 @@ const SETTINGS: &str = "SET LOCAL join_collapse_limit = 1; SET LOCAL work_mem = 
 /// What recomputes each rollup, in the order of [`ROLLUPS`].
 static RECOMPUTE: LazyLock<Vec<String>> = LazyLock::new(|| ROLLUPS.iter().map(recompute).collect());
 
-/// What adds readings that came in to all of [`ROLLUPS`].
+/// What takes changes out of the log.
+static TAKE: LazyLock<String> = LazyLock::new(|| {
+    let figures = include_str!("../../sql/rollups/figures_of_rollups.sql").trim_end();
+    include_str!("../../sql/rollups/take_changes.sql").replace("{figures}", figures)
+});
+
+/// What adds to all of [`ROLLUPS`] what came in; planned for how much that is.
 static APPEND: LazyLock<String> = LazyLock::new(append);
 
 /// Follows one batch of pending changes: of the month of the newest, or of the oldest. Tells how many rows of rollups
 /// changed; none when nothing was pending.
 pub async fn batch(db: &mut PgConnection, newest: bool) -> sqlx::Result<Option<u64>> {
     make_temporary_tables(db).await?;
+    make_for_rollups(db, "added", table_of_additions).await?;
     let mut transaction = db.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
     sqlx::raw_sql(SETTINGS).execute(&mut *transaction).await?;
     let month: Option<DateTime<Utc>> = sqlx::query_scalar(include_str!("../../sql/rollups/next_month.sql"))
@@ -48,27 +55,25 @@ pub async fn batch(db: &mut PgConnection, newest: bool) -> sqlx::Result<Option<u
         .await?;
     let Some(month) = month else { return Ok(None) };
     let next_month = month + Months::new(1);
-    let days: Vec<Day> = sqlx::query_as(include_str!("../../sql/rollups/take_changes.sql"))
+    let days: Vec<Day> = sqlx::query_as(AssertSqlSafe(TAKE.as_str()))
         .bind(month)
         .bind(next_month)
         .bind(BATCH)
         .fetch_all(&mut *transaction)
         .await?;
-    let mut changed = 0;
+    let append = sqlx::query(AssertSqlSafe(APPEND.as_str())).persistent(false);
+    let mut changed = count(append.fetch_one(&mut *transaction).await?)?;
     let (hourly, above) = RECOMPUTE.split_first().expect("the first rollup is made from readings");
-    for Day { day, whole_hours, added_by } in days {
-        let next_day = day + Days::new(1);
-        if whole_hours {
+    for Day { day, whole_hours } in &days {
+        let (day, next_day) = (*day, *day + Days::new(1));
+        if *whole_hours {
             bounded(include_str!("../../sql/rollups/expand_hours.sql").to_owned(), day, next_day)
                 .execute(&mut *transaction)
                 .await?;
         }
-        let append = bounded(APPEND.clone(), day, next_day).bind(added_by);
-        for statement in [append, bounded(hourly.clone(), day, next_day)] {
-            changed += count(statement.fetch_one(&mut *transaction).await?)?;
-        }
+        changed += count(bounded(hourly.clone(), day, next_day).fetch_one(&mut *transaction).await?)?;
     }
-    for sql in above {
+    for sql in above.iter().filter(|_| !days.is_empty()) {
         changed += count(bounded(sql.clone(), month, next_month).fetch_one(&mut *transaction).await?)?;
     }
     transaction.commit().await?;
@@ -97,14 +102,12 @@ fn count(row: PgRow) -> sqlx::Result<u64> {
     row.try_get(0).map(i64::unsigned_abs)
 }
 
-/// A UTC day with changes.
+/// A UTC day with something to be recomputed.
 #[derive(sqlx::FromRow)]
 struct Day {
     day: DateTime<Utc>,
     /// Whether an hour of it is to be recomputed for all channels.
     whole_hours: bool,
-    /// The transactions that only added readings, of all days.
-    added_by: Vec<String>,
 }
 
 /// A statement that is planned for its very bounds, so that it only looks at the chunks between them.
@@ -120,11 +123,7 @@ pub(super) fn bounded(
 pub(super) async fn make_temporary_tables(db: &mut PgConnection) -> sqlx::Result<()> {
     make_for_rollups(db, "touched", |rollup| {
         let keys = rollup.touched_keys();
-        let columns = keys.iter().map(|key| format!("{key} integer"));
-        // Between which instants, and how many readings were added if nothing else happened.
-        let came = ["since timestamptz NOT NULL", "until timestamptz", "readings bigint"].map(str::to_owned);
-        let came = came.into_iter().filter(|_| rollup.source == "reading");
-        let columns: Vec<_> = columns.chain(came).collect();
+        let columns: Vec<_> = keys.iter().map(|key| format!("{key} integer")).collect();
         include_str!("../../sql/rollups/touched.sql")
             .replace("{name}", &rollup.name)
             .replace("{columns}", &columns.join(",\n    "))
@@ -140,7 +139,7 @@ pub(super) async fn make_for_rollups(
     kind: &str,
     sql: impl Fn(&Rollup) -> String,
 ) -> sqlx::Result<()> {
-    let there = format!("SELECT to_regclass('pg_temp.{kind}_provider_monthly') IS NOT NULL");
+    let there = format!("SELECT to_regclass('pg_temp.{kind}_{}') IS NOT NULL", ROLLUPS[0].name);
     if sqlx::query_scalar(AssertSqlSafe(there)).fetch_one(&mut *db).await? {
         return Ok(());
     }
@@ -151,7 +150,15 @@ pub(super) async fn make_for_rollups(
     transaction.commit().await
 }
 
-/// The statement that adds to the rollups the readings that came in.
+/// Makes the table that holds what came in, for the first of [`ROLLUPS`]; what it adds to the others is made from that.
+fn table_of_additions(rollup: &Rollup) -> String {
+    match rollup.source.as_str() {
+        "reading" => include_str!("../../sql/rollups/added.sql").replace("{name}", &rollup.name),
+        _ => String::new(),
+    }
+}
+
+/// The statement that adds to the rollups what came in.
 fn append() -> String {
     let (first, above) = ROLLUPS.split_first().expect("the first rollup is made from readings");
     let new = above.iter().map(|rollup| {
@@ -167,36 +174,17 @@ fn append() -> String {
     });
     let changed: Vec<_> = ROLLUPS.iter().map(|rollup| format!("(SELECT count(*) FROM {}_put)", rollup.name)).collect();
     include_str!("../../sql/rollups/append.sql")
-        .replace(
-            "{select}",
-            &hours_of_readings(" AND readings IS NOT NULL", "s.ts BETWEEN t.since AND t.until", STORED_BY),
-        )
         .replace("{columns}", &first.columns().join(", "))
         .replace("{name}", &first.name)
         .replace("{added}", &new.chain(add).collect::<String>())
         .replace("{changed}", &changed.join(" + "))
 }
 
-/// That a reading was stored by one of the transactions that a statement is about.
-const STORED_BY: &str = " AND s.xmin = ANY ($3::text[]::xid[])";
-
-/// What readings `within` a time make of the first of [`ROLLUPS`], of those touched that fulfil a condition.
-fn hours_of_readings(which: &str, within: &str, stored_by: &str) -> String {
-    include_str!("../../sql/rollups/hours_of_readings.sql")
-        .replace("{name}", &ROLLUPS[0].name)
-        .replace("{which}", which)
-        .replace("{within}", within)
-        .replace("{stored_by}", stored_by)
-        .trim_end()
-        .to_owned()
-}
-
 /// What a rollup should be in [$1, $2) in the buckets that were touched.
 fn select_touched(rollup: &Rollup) -> String {
-    if rollup.source == "reading" {
-        hours_of_readings("", "s.ts >= t.bucket AND s.ts < t.bucket + interval '1 hour'", "")
-    } else {
-        of_rollup(rollup)
+    match rollup.source.as_str() {
+        "reading" => include_str!("../../sql/rollups/hours_of_readings.sql").replace("{name}", &rollup.name),
+        _ => of_rollup(rollup),
     }
 }
 
@@ -235,7 +223,7 @@ fn recompute(rollup: &Rollup) -> String {
         )
     });
     include_str!("../../sql/rollups/recompute.sql")
-        .replace("{select}", &select_touched(rollup))
+        .replace("{select}", select_touched(rollup).trim_end())
         .replace("{same_touched}", &rollup.same_touched("r"))
         .replace("{touched_keys}", &rollup.touched_keys().join(", "))
         .replace("{r_keys}", &of("r", &keys))

@@ -155,10 +155,21 @@ fn around(edition: Edition) -> Vec<String> {
         }
         Edition::Community => "FOR EACH ROW EXECUTE FUNCTION reading_row_deleted()",
     };
-    let triggers =
-        include_str!("../../sql/rollups/triggers.sql").replace("{detail}", &detail).replace("{deleted}", deleted);
+    // What readings that came in add up to is noted where it is added.
+    let inserted = match edition {
+        Edition::Apache => "readings_added()".to_owned(),
+        Edition::Community => format!("reading_changed('{detail}')"),
+    };
+    let figures = include_str!("../../sql/rollups/figures_of_readings.sql").trim_end();
+    let additions = (edition == Edition::Apache)
+        .then(|| include_str!("../../sql/rollups/additions.sql").replace("{figures}", figures));
+    let triggers = include_str!("../../sql/rollups/triggers.sql")
+        .replace("{detail}", &detail)
+        .replace("{inserted}", &inserted)
+        .replace("{deleted}", deleted);
     let guards = (edition == Edition::Community).then(|| include_str!("../../sql/rollups/keep_figures.sql").to_owned());
-    ROLLUPS.iter().map(|rollup| comments(rollup, edition)).chain([triggers]).chain(guards).collect()
+    let comments = ROLLUPS.iter().map(|rollup| comments(rollup, edition));
+    comments.chain(additions).chain([triggers]).chain(guards).collect()
 }
 
 fn hypertable(rollup: &Rollup) -> String {

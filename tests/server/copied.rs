@@ -29,6 +29,13 @@ async fn stored(app: &TestApp) -> i64 {
     sqlx::query_scalar("SELECT count(*) FROM reading").fetch_one(&mut app.db().await).await.expect("a number")
 }
 
+/// Of how many channels the log says what came in adds up to, and how many other rows it has.
+async fn noted(app: &TestApp) -> (i64, i64) {
+    let noted = "SELECT coalesce(sum(cardinality(channels)) FILTER (WHERE billing_day IS NOT NULL), 0)::bigint,
+                        count(*) FILTER (WHERE billing_day IS NULL) FROM reading_change";
+    sqlx::query_as(noted).fetch_one(&mut app.db().await).await.expect("the log")
+}
+
 /// Yesterday at ten, and some seconds: an hour whose chunk can be converted or dropped.
 fn at(second: i64) -> DateTime<Utc> {
     let day = Utc::now().date_naive() - TimeDelta::days(1);
@@ -41,6 +48,10 @@ pub async fn readings_go_into_their_chunk_and_the_figures_follow(app: TestApp) {
     for second in [0, 10, 20, 30, 25] {
         let answer = send_csv(&app, &key, &readings(at(second))).await;
         assert_eq!(counts(&answer), [500, 500, 0, 0, 0, 0], "at second {second}");
+        // Readings between others change increments.
+        if second != 25 {
+            assert_eq!(noted(&app).await, if app.edition == Edition::Apache { (500, 0) } else { (0, 1) });
+        }
         app.settle().await;
         naive::check(&mut db, "after a batch").await;
     }
@@ -112,7 +123,8 @@ pub async fn nothing_is_copied_where_it_would_not_be_found(app: TestApp) {
     let key = fleet(&app).await;
     let mut db = app.db().await;
     send_csv(&app, &key, &readings(at(0))).await;
-    let noted = "SELECT readings_copied(c::text, ARRAY[$1::timestamptz], ARRAY[$1], ARRAY[$1], '{1}', '{1}', '{1}')
+    let noted = "SELECT readings_copied(c::text, ARRAY[$1::timestamptz], '{1}', '{1}', '{2026-03-10}', '{1}', '{0}', '{5}', '{5}',
+                               ARRAY[$1], NULL, NULL, NULL, NULL, NULL, NULL)
         FROM show_chunks('reading') AS c";
     sqlx::query(noted).bind(at(0)).execute(&mut db).await.expect("a plain chunk");
     if app.edition == Edition::Community {

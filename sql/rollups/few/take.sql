@@ -12,14 +12,13 @@ weighed AS (
 taken AS (
     DELETE FROM reading_change
     WHERE ctid = ANY (ARRAY(SELECT place FROM weighed WHERE before IS NULL OR before < $2))
-    RETURNING hour, since, channels),
+    RETURNING hour, channels),
 touched AS (
-    INSERT INTO touched_channel_hourly (bucket, channel_id, since)
-    SELECT taken.hour, of.channel_id, min(taken.since)
+    INSERT INTO touched_channel_hourly (bucket, channel_id)
+    SELECT DISTINCT taken.hour, of.channel_id
     FROM taken
     CROSS JOIN LATERAL unnest(taken.channels) AS of (channel_id)
     WHERE taken.hour >= coalesce((SELECT dropped_before FROM kept_from WHERE relation = 'reading'), '-infinity')
-    GROUP BY 1, 2
     RETURNING bucket)
 SELECT DISTINCT date_trunc('day', bucket, 'UTC') AS day
 FROM touched

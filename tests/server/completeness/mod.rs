@@ -335,8 +335,8 @@ pub async fn a_period_is_final_when_late_readings_are_no_longer_awaited(app: Tes
     }
     let thirty_days_ago = finals("scope=device:m1").await.0[5];
     // While the figures have yet to follow a change, no period is final whose late readings it may be among.
-    let behind = "INSERT INTO reading_change (hour, since, changed_at)
-        VALUES (date_trunc('hour', now()), date_trunc('hour', now()), now() - interval '4 days')";
+    let behind = "INSERT INTO reading_change (hour, changed_at)
+        VALUES (date_trunc('hour', now()), now() - interval '4 days')";
     sqlx::query(behind).execute(&mut app.db().await).await.expect("a change");
     let (told, days, fresh_through) = finals("scope=device:m1").await;
     assert!(Utc::now() - fresh_through >= TimeDelta::days(4));

@@ -12,6 +12,7 @@ use crate::harness::TestApp;
 const FUNCTIONS: &[&str] = &[
     "reading_changed",
     "reading_row_deleted",
+    "readings_added",
     "readings_copied",
     "readings_truncated",
     "refuse_dropped",

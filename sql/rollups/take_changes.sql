@@ -1,13 +1,13 @@
 -- rollups.take_changes: takes all pending changes of the oldest hours of [$1, $2), so many hours as make about $3 (channel,
 -- hour)s to be recomputed. What only came in is summed up in added_channel_hourly, other changes are moved to
 -- touched_channel_hourly: what else happened to a channel's hour has it recomputed, with what came in. Tells the UTC days
--- of the latter, of each whether an hour of it is to be recomputed for all channels. Adding counts a tenth, and an hour to
+-- of the latter, of each whether an hour of it is to be recomputed for all channels. Adding counts a fifth, and an hour to
 -- be recomputed as many channels as there are; one hour is taken in any case. Of what is no longer kept nothing is
 -- recomputed. (The size of an array tells how long it is without its being read. Of the last hour that is looked at there
 -- may be more.)
 WITH next AS MATERIALIZED (
     SELECT hour, coalesce((pg_column_size(channels) - 20) / 4, (SELECT count(*) FROM channel))
-                 / CASE WHEN billing_day IS NULL THEN 1.0 ELSE 10.0 END AS weight
+                 / CASE WHEN billing_day IS NULL THEN 1.0 ELSE 5.0 END AS weight
     FROM reading_change
     WHERE hour >= $1 AND hour < $2
     ORDER BY hour

@@ -153,7 +153,8 @@ pub(super) async fn follow(db: &mut PgConnection, edition: Edition) -> sqlx::Res
     if let Some(followed_at) = followed_at.filter(|_| edition == Edition::Community && a_day_ago) {
         community::close_gaps(db, followed_at).await?;
     }
-    let began: DateTime<Utc> = sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&mut *db).await?;
+    let (began, snapshot): (DateTime<Utc>, String) =
+        sqlx::query_as("SELECT clock_timestamp(), pg_current_snapshot()::text").fetch_one(&mut *db).await?;
     let (mut newest, mut pending) = (true, true);
     while pending {
         let started = Instant::now();
@@ -163,8 +164,9 @@ pub(super) async fn follow(db: &mut PgConnection, edition: Edition) -> sqlx::Res
         metrics::counter!("meterbase_rollup_buckets_total").increment(changed);
         tracing::debug!(changed, ?took, "rollups followed a batch of changes");
         newest = !newest;
-        pending = sqlx::query_scalar("SELECT EXISTS (SELECT FROM reading_change WHERE changed_at <= $1)")
+        pending = sqlx::query_scalar(include_str!("../../sql/rollups/still_pending.sql"))
             .bind(began)
+            .bind(&snapshot)
             .fetch_one(&mut *db)
             .await?;
     }

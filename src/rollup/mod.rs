@@ -6,7 +6,7 @@
 //! - `community`, `window`: continuous aggregates, refreshed where late data touched them
 //! - `few`: their rows replaced, where few channels changed
 //! - [`columnstore`]: when chunks are converted, on the Community edition
-//! - `apache`: hypertables of the same names and columns, recomputed where readings changed
+//! - `apache`: hypertables of the same names and columns, added to or recomputed where readings changed
 //! - `freshness`: up to when the figures are complete
 //! - [`rebuild`]: recomputes all of some days, for figures that were damaged
 //! - [`status`]: how far they are

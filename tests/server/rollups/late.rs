@@ -31,7 +31,11 @@ pub async fn late_readings_are_followed_in_the_chunks_of_their_time_alone(app: T
     let mut db = two_years(&app).await;
     insert(&mut db, 30, "2024-06-10T00:00:00Z".parse().unwrap(), "2024-06-12T00:00:00Z".parse().unwrap()).await;
     // What else happened has an hour read again.
-    run(&mut db, "UPDATE reading SET value = value / 2 WHERE ts >= '2024-06-10' AND ts < '2024-06-12' AND event_key % 2 = 0").await;
+    run(
+        &mut db,
+        "UPDATE reading SET value = value / 2 WHERE ts >= '2024-06-10' AND ts < '2024-06-12' AND event_key % 2 = 0",
+    )
+    .await;
     let before = rows_read(&mut db).await;
     rollup::refresh(&mut db, app.edition).await.expect("a refresh");
     let read: BTreeSet<_> = rows_read(&mut db)

@@ -19,7 +19,7 @@ use crate::http::{extract, intake};
 use crate::limits::Guards;
 use crate::openapi::{self, KnownParameters};
 use crate::server::{self, Drain};
-use crate::{ingest, registry, service, usage};
+use crate::{ingest, keys, registry, service, usage};
 
 /// What every handler may use. Cheap to clone.
 #[derive(Clone)]
@@ -50,6 +50,7 @@ fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(openapi::frame())
         .merge(service::routes())
         .merge(registry::routes())
+        .merge(keys::routes())
         .merge(ingest::routes())
         .merge(usage::routes())
 }

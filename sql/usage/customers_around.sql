@@ -1,11 +1,13 @@
--- usage.customers_around: one customer ($2 key, $3 id) with all below it, or some alone ($4; with $5 also some
--- that have between them all billing calendars there are), and those above them, from the top down; else as usage.customers
+-- usage.customers_around: one customer ($3 key, $4 id) among those that are seen ($2) with all below it, or some alone ($5; with
+-- $6 also some that have between them all billing calendars there are), and those above them, from the top down; else as
+-- usage.customers
 WITH RECURSIVE named AS (
     SELECT customer_id, parent_id
     FROM customer
     WHERE provider_id = $1
-      AND (key::text = $2 OR uuid = $3 OR customer_id = ANY ($4::integer[])
-           OR $5 AND customer_id IN (
+      AND ($2::integer[] IS NULL OR customer_id = ANY ($2))
+      AND (key::text = $3 OR uuid = $4 OR customer_id = ANY ($5::integer[])
+           OR $6 AND customer_id IN (
                SELECT z.customer_id FROM customer_time_zone AS z
                UNION ALL
                -- Of those whose zone never changed one for each zone; none: the provider's, where nobody is above.
@@ -26,7 +28,7 @@ below (customer_id, distance) AS (
     SELECT c.customer_id, b.distance + 1
     FROM below b
     JOIN customer c ON c.parent_id = b.customer_id
-    WHERE $4::integer[] IS NULL),
+    WHERE $5::integer[] IS NULL),
 -- Several may have the same one above them, at several distances: it comes before all that it is above.
 tree AS (
     SELECT customer_id, min(distance) AS distance

@@ -1,24 +1,29 @@
-//! Who is calling. A handler says in its signature which callers it serves; the tenant of every query comes from here.
+//! Who is calling. A handler says in its signature which callers it serves; the tenant of every query, and the part of it that the
+//! caller sees, come from here: statements about what callers name begin with [`Tenant::query_as`] or [`Tenant::seen_as`].
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRef, FromRequestParts};
 use axum::http::header;
 use axum::http::request::Parts;
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::QueryAs;
+use sqlx::{FromRow, Postgres};
 
 use crate::app::App;
 use crate::core::entity::Ref;
 use crate::http::extract;
 use crate::http::intake::Held;
 use crate::http::problem::{Code, Problem, Result};
-use crate::keys::{ApiKey, Holder, KeyRate, Provider, Scope};
+use crate::keys::{ApiKey, Holder, KeyRate, Part, Provider, Scope, Subtree};
 use crate::registry::audit::By;
 use crate::server::Peer;
 
-/// The provider in which a call acts, and the key that acts.
+/// The provider in which a call acts, what of it the caller sees, and the key that acts.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Tenant {
-    pub provider_id: i32,
+    provider_id: i32,
     /// The provider's key.
     pub key: String,
     /// Default billing time zone of its customers.
@@ -29,6 +34,45 @@ pub struct Tenant {
     /// How fast that key may send readings.
     #[sqlx(skip)]
     pub rate: KeyRate,
+    /// For which part of the provider that key is.
+    #[sqlx(skip)]
+    pub part: Arc<Part>,
+}
+
+impl Tenant {
+    pub fn provider_id(&self) -> i32 {
+        self.provider_id
+    }
+
+    /// The customers of which the caller sees anything; none for all.
+    pub fn seen(&self) -> Option<&[i32]> {
+        self.subtree().map(Subtree::customers)
+    }
+
+    /// The customer with all below it that the caller sees alone; none for all.
+    pub fn subtree(&self) -> Option<&Subtree> {
+        match &*self.part {
+            Part::Subtree(subtree) => Some(subtree),
+            Part::All | Part::Group(_) | Part::Device(_) => None,
+        }
+    }
+
+    /// A statement about what is the provider's as a whole, which is its first parameter.
+    pub fn query_as<'q, T: for<'r> FromRow<'r, PgRow>>(
+        &self,
+        sql: &'static str,
+    ) -> QueryAs<'q, Postgres, T, PgArguments> {
+        sqlx::query_as(sql).bind(self.provider_id)
+    }
+
+    /// A statement about customers and what they have. Its first parameter is the provider, its second the customers that
+    /// are seen, null for all.
+    pub fn seen_as<'q, T: for<'r> FromRow<'r, PgRow>>(
+        &self,
+        sql: &'static str,
+    ) -> QueryAs<'q, Postgres, T, PgArguments> {
+        self.query_as(sql).bind(self.seen().map(<[i32]>::to_vec))
+    }
 }
 
 /// A caller who may keep providers: admin.
@@ -42,6 +86,7 @@ pub struct Steward {
     /// None for all providers.
     pub tenant: Option<Tenant>,
     pub by: By,
+    pub is_admin: bool,
 }
 
 /// A caller who may look at providers: admin at all of them, provider and read at their own.
@@ -50,13 +95,19 @@ pub struct ProviderReader {
     pub provider_id: Option<i32>,
 }
 
-/// A caller who may read in a provider: admin, provider, read.
+/// A caller who may read in a provider, or in the part of it that it sees: admin, provider, read, and tokens of portals.
 pub struct Reader(pub Tenant);
+
+/// A caller who may read what concerns a provider as a whole: as [`Reader`], but none that sees a part alone.
+pub struct Overseer(pub Tenant);
+
+/// A caller who may hand out tokens for what it sees: as [`Reader`], but none that has only such a token itself.
+pub struct Lender(pub Tenant);
 
 /// A caller who may change a provider's registry: admin, provider.
 pub struct Writer(pub Tenant);
 
-/// A caller who may post readings: admin, provider, ingest.
+/// A caller who may post readings, or those of its part: admin, provider, ingest.
 pub struct Sender(pub Tenant);
 
 impl<S> FromRequestParts<S> for Admin
@@ -95,16 +146,17 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let (holder, named) = holder(parts, &App::from_ref(state), &[Scope::Admin, Scope::Provider]).await?;
-        if named.is_none() && holder.provider.is_none() {
-            return Ok(Self { tenant: None, by: by(parts, &holder, None) });
+        let is_admin = holder.scope == Scope::Admin;
+        if is_admin && named.is_none() {
+            return Ok(Self { tenant: None, by: by(parts, &holder, None), is_admin });
         }
         let tenant = tenant(parts, holder, named)?;
-        Ok(Self { by: tenant.by, tenant: Some(tenant) })
+        Ok(Self { by: tenant.by, tenant: Some(tenant), is_admin })
     }
 }
 
 macro_rules! tenant_caller {
-    ($caller:ident, $scopes:expr) => {
+    ($caller:ident, $scopes:expr, $may:expr) => {
         impl<S> FromRequestParts<S> for $caller
         where
             App: FromRef<S>,
@@ -115,9 +167,12 @@ macro_rules! tenant_caller {
             async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
                 let app = App::from_ref(state);
                 let (holder, named) = holder(parts, &app, $scopes).await?;
+                if !$may(&holder) {
+                    return Err(forbidden("the key is for a part of the provider, and this concerns all of it"));
+                }
                 let tenant = tenant(parts, holder, named)?;
                 if let Some(held) = parts.extensions.get::<Held>() {
-                    held.count_for(app.guards.parts.of(tenant.provider_id));
+                    held.count_for(app.guards.parts.of(tenant.provider_id()));
                 }
                 Ok(Self(tenant))
             }
@@ -125,9 +180,15 @@ macro_rules! tenant_caller {
     };
 }
 
-tenant_caller!(Reader, &[Scope::Admin, Scope::Provider, Scope::Read]);
-tenant_caller!(Writer, &[Scope::Admin, Scope::Provider]);
-tenant_caller!(Sender, &[Scope::Admin, Scope::Provider, Scope::Ingest]);
+tenant_caller!(Reader, &[Scope::Admin, Scope::Provider, Scope::Read], |_: &Holder| true);
+tenant_caller!(Overseer, &[Scope::Admin, Scope::Provider, Scope::Read], |holder: &Holder| !holder.part.is_limited());
+tenant_caller!(Lender, &[Scope::Admin, Scope::Provider, Scope::Read], |holder: &Holder| !holder.is_token);
+tenant_caller!(Writer, &[Scope::Admin, Scope::Provider], |_: &Holder| true);
+tenant_caller!(Sender, &[Scope::Admin, Scope::Provider, Scope::Ingest], |_: &Holder| true);
+
+fn forbidden(detail: &str) -> Problem {
+    Problem::new(Code::Forbidden, detail)
+}
 
 /// Who is calling, with the provider that is left by the key and by what is named.
 async fn authenticate(parts: &Parts, app: &App, scopes: &[Scope], named: Option<&Ref>) -> Result<Holder> {
@@ -139,11 +200,7 @@ async fn authenticate(parts: &Parts, app: &App, scopes: &[Scope], named: Option<
     let key: ApiKey = token.trim().parse().map_err(|_| refused("unknown, expired or revoked key"))?;
     let holder = app.callers.holder(key, named.cloned()).await?;
     let holder = holder.ok_or_else(|| refused("unknown, expired or revoked key"))?;
-    if scopes.contains(&holder.scope) {
-        Ok(holder)
-    } else {
-        Err(Problem::new(Code::Forbidden, "the key's scope does not allow this"))
-    }
+    if scopes.contains(&holder.scope) { Ok(holder) } else { Err(forbidden("the key's scope does not allow this")) }
 }
 
 /// Who is calling, and the provider that `?provider=` names.
@@ -155,14 +212,15 @@ async fn holder(parts: &Parts, app: &App, scopes: &[Scope]) -> Result<(Holder, O
 }
 
 /// The key's own provider, or for an admin key the one that was named.
-fn tenant(parts: &Parts, holder: Holder, named: Option<Ref>) -> Result<Tenant> {
-    match (&holder.provider, named) {
+fn tenant(parts: &Parts, mut holder: Holder, named: Option<Ref>) -> Result<Tenant> {
+    match (holder.provider.take(), named) {
         (Some(Provider { provider_id, key, time_zone }), _) => Ok(Tenant {
-            provider_id: *provider_id,
-            key: key.clone(),
-            time_zone: time_zone.clone(),
-            by: by(parts, &holder, Some(*provider_id)),
+            provider_id,
+            key,
+            time_zone,
+            by: by(parts, &holder, Some(provider_id)),
             rate: holder.rate,
+            part: Arc::new(holder.part),
         }),
         (None, Some(named)) => Err(Problem::no_such("provider", named, Some("provider"))),
         (None, None) => Err(Problem::parameter("provider", "an admin key must name the provider: ?provider=<key>")),

@@ -1,11 +1,14 @@
 //! Who calls, asked of the database for many requests at once.
 //!
 //! Every request begins with its key, and a key that was revoked must not be taken from that moment on, on any server; so
-//! nothing is remembered. Instead the requests that come while the database is being asked are asked about together: under
+//! nothing is remembered but which keys were used, which is noted once in a while. Instead the requests that come while the database is being asked are asked about together: under
 //! load a statement serves many of them, and alone a request waits for nobody.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
@@ -32,14 +35,19 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Most requests that one statement asks about, and that wait for the next one.
 const MOST: usize = 1_000;
 
+/// How often a server notes which keys were used.
+pub const NOTING: Duration = Duration::from_secs(60);
+
 impl Callers {
-    /// Asks on connections of `pool`, one at a time.
-    pub fn start(pool: PgPool) -> Self {
+    /// Asks on connections of `pool`, one at a time, and notes after each `noting` which keys were used.
+    pub fn start(pool: PgPool, noting: Duration) -> Self {
         let (ask, mut asked) = mpsc::channel(MOST);
+        let used = Arc::new(Mutex::new(Used::new()));
+        tokio::spawn(note(pool.clone(), noting, Arc::downgrade(&used)));
         tokio::spawn(async move {
             let mut questions = Vec::new();
             while asked.recv_many(&mut questions, MOST).await > 0 {
-                answer(&pool, std::mem::take(&mut questions)).await;
+                answer(&pool, std::mem::take(&mut questions), &used).await;
             }
         });
         Self(ask)
@@ -55,7 +63,27 @@ impl Callers {
     }
 }
 
-async fn answer(pool: &PgPool, questions: Vec<Question>) {
+/// Keys that were used since that was noted last, and when.
+type Used = HashMap<i32, DateTime<Utc>>;
+
+/// Notes which keys were used, until nobody uses any more: one statement for all of them.
+async fn note(pool: PgPool, noting: Duration, used: Weak<Mutex<Used>>) {
+    loop {
+        tokio::time::sleep(noting).await;
+        let Some(used) = used.upgrade() else { return };
+        let since = std::mem::take(&mut *used.lock().unwrap_or_else(PoisonError::into_inner));
+        if since.is_empty() {
+            continue;
+        }
+        let (keys, instants): (Vec<i32>, Vec<DateTime<Utc>>) = since.into_iter().unzip();
+        let noted = sqlx::query(include_str!("../../sql/keys/used.sql")).bind(keys).bind(instants).execute(&pool).await;
+        if let Err(error) = noted {
+            tracing::warn!(%error, "which keys were used in the last minute is not noted");
+        }
+    }
+}
+
+async fn answer(pool: &PgPool, questions: Vec<Question>, used: &Mutex<Used>) {
     let asked: Vec<_> = questions.iter().map(|question| (&question.key, question.named.as_ref())).collect();
     let mut tries = 0;
     let holders = loop {
@@ -68,6 +96,9 @@ async fn answer(pool: &PgPool, questions: Vec<Question>) {
     // Who does not listen any more was broken off.
     match holders {
         Ok(holders) => {
+            let now = Utc::now();
+            let keys = holders.iter().flatten().filter(|holder| !holder.is_token).map(|holder| (holder.key_id, now));
+            used.lock().unwrap_or_else(PoisonError::into_inner).extend(keys);
             for (question, holder) in questions.into_iter().zip(holders) {
                 let _ = question.answer.send(Ok(holder));
             }

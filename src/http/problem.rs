@@ -55,7 +55,7 @@ codes! {
     Unauthorized = "unauthorized", UNAUTHORIZED, "An API key is needed",
         "Send `Authorization: Bearer <api key>`. The key is missing, malformed, unknown, expired or revoked. Make one with `meterbase keys create`.";
     Forbidden = "forbidden", FORBIDDEN, "The key's scope does not allow this",
-        "The key is good, but not for this operation. `ingest` keys post readings, `read` keys read, `provider` keys do both and keep the registry, `admin` keys do everything.";
+        "The key is good, but not for this operation, or it is for a part of the provider and the operation concerns all of it. `ingest` keys post readings, `read` keys read, `provider` keys do both and keep the registry, `admin` keys do everything.";
     NotFound = "not_found", NOT_FOUND, "There is no such thing",
         "The path, or an entity named in the path, a parameter or the body, does not exist for this key. Check the spelling and whose key it is.";
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The method is not allowed here",
@@ -65,9 +65,9 @@ codes! {
     CustomerCycle = "customer_cycle", CONFLICT, "A customer cannot be above itself",
         "The parent is the customer itself or one of its sub-customers. Choose a parent outside of its subtree.";
     CustomerInUse = "customer_in_use", CONFLICT, "The customer is in use",
-        "The customer still has sub-customers, groups, devices (present or past) or readings, so it cannot be deleted. Figures of the past need their owner.";
+        "The customer still has sub-customers, groups, devices (present or past), readings or API keys (revoked ones too), so it cannot be deleted. Figures of the past need their owner.";
     GroupInUse = "group_in_use", CONFLICT, "The group is in use",
-        "The group has or had devices, so it can neither be deleted nor given to another customer. Figures of the past need their group.";
+        "The group has or had devices, or API keys are for it, so it can neither be deleted nor given to another customer. Figures of the past need their group.";
     GroupOfAnotherCustomer = "group_of_another_customer", CONFLICT, "The group belongs to another customer",
         "A device can only be in a group of its own customer. Name a group of that customer, or leave the group out.";
     MetricInUse = "metric_in_use", CONFLICT, "The metric has readings",
@@ -82,6 +82,8 @@ codes! {
         "Other readings showed meanwhile that nothing is wrong with it, or it only repeats the one before, which the decision is about. There is nothing to decide.";
     ReadingsDropped = "readings_dropped", CONFLICT, "The readings are not kept any more",
         "Readings of that time were dropped because they are older than readings are kept (`--keep-readings`). What they added to usage stays as it is, so nothing was changed. A change can be dated to when readings are kept.";
+    KeyEnded = "key_ended", CONFLICT, "The key is revoked or has expired",
+        "A key that is revoked stays so, and one that has expired must be given another end before it gets another secret. Make a new key instead.";
     Conflict = "conflict", CONFLICT, "Another change came first",
         "Somebody else changed the same thing at the same time. Send the request again.";
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "The body is too large",
@@ -250,6 +252,8 @@ fn from_constraint(constraint: Option<&str>) -> Option<Problem> {
         "customer_parent_fkey" => (Code::CustomerInUse, "the customer has sub-customers"),
         "device_group_customer_fkey" => (Code::CustomerInUse, "the customer has groups"),
         "assignment_customer_fkey" => (Code::CustomerInUse, "the customer has or had devices"),
+        "api_key_of_customer_fkey" => (Code::CustomerInUse, "API keys are for the customer"),
+        "api_key_of_group_fkey" => (Code::GroupInUse, "API keys are for the group"),
         "assignment_group_fkey" => (Code::GroupInUse, "the group has or had devices"),
         "metric_fixed_once_used" => (Code::MetricInUse, "kind and scale of a metric with readings are fixed"),
         "reading_kept" => {

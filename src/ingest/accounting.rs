@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::core::instant;
-use crate::http::access::Reader;
+use crate::http::access::Overseer;
 use crate::http::extract::{Query, in_order};
 use crate::http::page::{Page, Window};
 use crate::http::problem::{Problem, Result};
@@ -150,7 +150,7 @@ struct ListParameters {
     responses((status = 200, description = "A page of accounts, by day", body = Page<Account>)))]
 async fn list(
     State(app): State<App>,
-    Reader(tenant): Reader,
+    Overseer(tenant): Overseer,
     uri: Uri,
     Query(query): Query<ListParameters>,
 ) -> Result<Response> {
@@ -159,8 +159,8 @@ async fn list(
     let from = query.from.as_deref().map(|text| date("from", text)).transpose()?;
     let to = query.to.as_deref().map(|text| date("to", text)).transpose()?;
     in_order(from, to)?;
-    let rows: Vec<Row> = sqlx::query_as(include_str!("../../sql/accounting/list.sql"))
-        .bind(tenant.provider_id)
+    let rows: Vec<Row> = tenant
+        .query_as(include_str!("../../sql/accounting/list.sql"))
         .bind(from)
         .bind(to)
         .bind(query.key)

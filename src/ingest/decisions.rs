@@ -124,11 +124,11 @@ fn scaled(text: &DecimalText, scale: i16) -> Result<i64> {
 async fn decide(app: &App, tenant: &Tenant, id: &str, decision: Decision, note: Option<String>) -> Result<Review> {
     note.as_deref().map(|note| check_text("/note", note, 1..=1024)).transpose()?;
     let mut db = app.query.begin().await?;
-    keep_stamping(&mut db, tenant.provider_id).await?;
-    let channel_id = reviews::find(&mut db, tenant.provider_id, id).await?.channel_id;
+    keep_stamping(&mut db, tenant.provider_id()).await?;
+    let channel_id = reviews::find(&mut db, tenant, id).await?.channel_id;
     registers::lock(&mut db, &[channel_id]).await?;
     // Again, for it may have changed before the channel was locked.
-    let row = reviews::find(&mut db, tenant.provider_id, id).await?;
+    let row = reviews::find(&mut db, tenant, id).await?;
     let (decision, action, increment) = decision.parts(row.scale)?;
     can_be_decided(&row)?;
     let done = sqlx::query(include_str!("../../sql/registers/decide.sql"))
@@ -148,7 +148,7 @@ async fn decide(app: &App, tenant: &Tenant, id: &str, decision: Decision, note: 
     let place = (row.at, row.event_key);
     registers::refold(&mut db, &[Part { channel_id, first: place, last: place }]).await?;
     let before = audit::shown(&Review::from(row))?;
-    let review = Review::from(reviews::find(&mut db, tenant.provider_id, id).await?);
+    let review = Review::from(reviews::find(&mut db, tenant, id).await?);
     let entry = audit::Entry { entity: id, before: Some(before), after: Some(audit::shown(&review)?) };
     audit::write(&mut db, &tenant.by, action, &[entry]).await?;
     db.commit().await?;

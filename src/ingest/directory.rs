@@ -12,6 +12,7 @@ use crate::core::entity::Ref;
 use crate::ingest::chunks::Chunks;
 use crate::ingest::known::{Assignment, Metric};
 use crate::ingest::resolve::Row;
+use crate::keys::Part;
 
 /// Most devices that are remembered of a provider; one more, and all of it is forgotten.
 const MOST_DEVICES: usize = 1_000_000;
@@ -37,6 +38,19 @@ pub struct Remembered {
 pub struct Device {
     pub device_id: i32,
     pub assignments: Vec<Assignment>,
+}
+
+impl Device {
+    /// Whether its readings of an instant are of a part of its provider.
+    pub fn is_of(&self, part: &Part, at: DateTime<Utc>) -> bool {
+        let owner = || self.assignments.iter().find(|assignment| assignment.covers(at)).map(|found| found.owner);
+        match part {
+            Part::All => true,
+            Part::Subtree(subtree) => owner().is_some_and(|owner| subtree.has(owner.customer_id)),
+            Part::Group(group_id) => owner().is_some_and(|owner| owner.group_id == *group_id),
+            Part::Device(device_id) => self.device_id == *device_id,
+        }
+    }
 }
 
 /// A channel as readings name it: device, metric, dimensions.

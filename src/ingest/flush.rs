@@ -1,6 +1,7 @@
 //! A flush: many requests, one transaction, a verdict for each reading.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter::repeat;
 use std::time::Duration;
 
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
@@ -14,6 +15,7 @@ use crate::ingest::queue::Batch;
 use crate::ingest::resolve::{Quarantined, Resolved, Row, resolve};
 use crate::ingest::verdict::Verdict;
 use crate::ingest::{accounts, channels, registers, store};
+use crate::keys::Part;
 use crate::rollup::retention;
 
 /// How often a flush is tried that the database undid because of another one.
@@ -43,6 +45,8 @@ pub enum Road {
 #[derive(Debug, Clone, Copy)]
 pub struct Sent<'b> {
     pub provider_id: i32,
+    /// For which part of it the key is that sent them.
+    pub part: &'b Part,
     pub items: &'b [Item],
 }
 
@@ -169,8 +173,10 @@ async fn store_kept(
     versions: &BTreeMap<i32, i64>,
     road: Road,
 ) -> sqlx::Result<Vec<Vec<Verdict>>> {
-    let sent: Vec<_> =
-        batches.iter().map(|batch| Sent { provider_id: batch.provider_id, items: &batch.items }).collect();
+    let sent: Vec<_> = batches
+        .iter()
+        .map(|batch| Sent { provider_id: batch.provider_id, part: &batch.part, items: &batch.items })
+        .collect();
     let mut put = put(&mut db, directory, &sent, versions, road).await?;
     let quarantined = std::mem::take(&mut put.quarantined);
     let new = keep::keep(&mut db, quarantined, quarantine, key_of(batches), &mut put.verdicts).await?;
@@ -271,7 +277,7 @@ async fn resolve_all<'b>(
         let mut known = known.lock().await;
         known.as_of(*versions.get(provider_id).ok_or(sqlx::Error::RowNotFound)?);
         let first = resolved.rows.len();
-        let items = sent.iter().flat_map(|(start, sent)| (*start..).zip(sent.items));
+        let items = sent.iter().flat_map(|(start, sent)| (*start..).zip(sent.items).zip(repeat(sent.part)));
         resolve(db, *provider_id, kept_from, &mut known, items, &mut resolved).await?;
         channels::find(db, *provider_id, &known, &mut resolved.rows[first..], &mut earlier).await?;
     }

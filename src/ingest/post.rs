@@ -92,6 +92,10 @@ enum DecimalInput {
 /// `value_differs`, `id_differs`. A register's reading that does not follow from those before it is `stored` and adds
 /// nothing until somebody decides about it (`GET /v1/reviews`); `receipts=all` gives it the code `under_review`.
 ///
+/// A key may be for a part of its provider: a device, a group, or a customer with all below it. Readings that are not of that
+/// part, at their instants, have the verdict of an unknown device, and are kept like its readings: stored only if their device
+/// should come to belong to that part at their instants.
+///
 /// A key may have a rate of its own, or the server one for all keys: so many readings a second, and at most so many at once.
 /// Answers to such a key say how it stands, as draft-ietf-httpapi-ratelimit-headers has it, counted in readings:
 /// `RateLimit-Policy: "default";q=<at once>;w=<seconds until that is free again>` and
@@ -120,7 +124,7 @@ async fn post(
         Ok(pace) => pace,
         Err(answer) => return Ok(*answer),
     };
-    let waiting = app.ingest.hand_in(tenant.provider_id, tenant.by.key_id, items, held.clone());
+    let waiting = app.ingest.hand_in(&tenant, items, held.clone());
     let stored = waiting.inspect_err(|_| pace.give_back(&app))?.stored().await?;
     let receipt = Receipt::new(&stored.items, stored.verdicts, query.receipts.is_some());
     receipt.count();

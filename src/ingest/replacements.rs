@@ -161,16 +161,16 @@ async fn post(
     let dimensions = field::dimensions(body.dimensions.unwrap_or_default());
     let dimensions = dimensions.map_err(|why| Problem::field("/dimensions", why.detail))?;
     let mut db = app.query.begin().await?;
-    keep_stamping(&mut db, tenant.provider_id).await?;
-    let device = devices::find(&mut db, tenant.provider_id, &path.0).await?;
-    let metric = RegisterMetric::find(&mut db, tenant.provider_id, &body.metric).await?;
+    keep_stamping(&mut db, tenant.provider_id()).await?;
+    let device = devices::find(&mut db, &tenant, &path.0).await?;
+    let metric = RegisterMetric::find(&mut db, &tenant, &body.metric).await?;
     let (last, first) = (metric.value("/final", &body.last)?, metric.value("/initial", &body.first)?);
     let now = moment(&mut db).await?;
     if at.is_some_and(|at| at > now) {
         return Err(Problem::field("/at", "in the future"));
     }
     let name = (device.device_id, metric.metric_id, &dimensions);
-    let channel_id = channels::find_or_create(&mut db, tenant.provider_id, name).await?;
+    let channel_id = channels::find_or_create(&mut db, tenant.provider_id(), name).await?;
     registers::lock(&mut db, &[channel_id]).await?;
     let wanted = Wanted { channel_id, at: at.unwrap_or(now), last, first, note: body.note.as_deref() };
     let made = replacing::replace(&mut db, &tenant, &metric, &wanted).await?;
@@ -238,7 +238,7 @@ async fn list(
     let window = Window::new(query.limit.as_deref(), query.cursor.as_deref())?;
     let behind = window.behind(position)?;
     let mut db = app.query.acquire().await?;
-    let device = devices::find(&mut db, tenant.provider_id, &path.0).await?;
+    let device = devices::find(&mut db, &tenant, &path.0).await?;
     let rows: Vec<Row> = sqlx::query_as(include_str!("../../sql/registers/replacements_of.sql"))
         .bind(device.device_id)
         .bind(behind.map(|(at, _)| at))
@@ -247,6 +247,7 @@ async fn list(
         .bind(None::<DateTime<Utc>>)
         .bind(None::<Uuid>)
         .bind(window.rows())
+        .bind(tenant.seen())
         .fetch_all(&mut *db)
         .await?;
     let Page { items, next } = window.page(rows, |row| format!("{} {}", row.at.timestamp_micros(), row.replacement_id));
@@ -279,8 +280,8 @@ async fn delete(
     let no_such = || Problem::no_such("replacement", &id, None);
     let id: Uuid = id.parse().map_err(|_| no_such())?;
     let mut db = app.query.begin().await?;
-    keep_stamping(&mut db, tenant.provider_id).await?;
-    let device = devices::find(&mut db, tenant.provider_id, &device).await?;
+    keep_stamping(&mut db, tenant.provider_id()).await?;
+    let device = devices::find(&mut db, &tenant, &device).await?;
     let row = select(&mut db, device.device_id, Which::Id(id)).await?.ok_or_else(no_such)?;
     registers::lock(&mut db, &[row.channel_id]).await?;
     if replacing::is_before_base(&mut db, row.channel_id, row.at).await? {
@@ -315,6 +316,7 @@ async fn select(db: &mut PgConnection, device_id: i32, which: Which) -> sqlx::Re
         .bind(at)
         .bind(id)
         .bind(1_i64)
+        .bind(None::<&[i32]>)
         .fetch_optional(db)
         .await
 }

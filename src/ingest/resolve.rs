@@ -10,6 +10,7 @@ use crate::core::reading::{Code, Item, RawReading, Reason};
 use crate::ingest::directory::Remembered;
 use crate::ingest::known::{Kind, Metric, Owner};
 use crate::ingest::verdict::Verdict;
+use crate::keys::Part;
 
 /// What requests become before anything is stored.
 pub struct Resolved<'a> {
@@ -28,6 +29,8 @@ pub struct Quarantined<'a> {
     pub raw: &'a RawReading,
     /// Why.
     pub code: Code,
+    /// Whether the key that sent it is for a part of the provider, for which alone it can be stored.
+    pub is_bound: bool,
 }
 
 /// A reading to be stored.
@@ -53,27 +56,28 @@ pub struct Row<'a> {
     pub billing_day: NaiveDate,
 }
 
-/// Resolves readings of a provider, each with its place. The caller keeps the provider's registry as it is;
+/// Resolves readings of a provider, each with its place and the part that it was sent for. The caller keeps the provider's registry as it is;
 /// readings before `kept_from` are not taken.
 pub async fn resolve<'a>(
     db: &mut PgConnection,
     provider_id: i32,
     kept_from: Option<DateTime<Utc>>,
     known: &mut Remembered,
-    items: impl Iterator<Item = (usize, &'a Item)> + Clone,
+    items: impl Iterator<Item = ((usize, &'a Item), &'a Part)> + Clone,
     resolved: &mut Resolved<'a>,
 ) -> sqlx::Result<()> {
-    known.load(db, provider_id, items.clone().filter_map(|(_, item)| item.reading.as_ref().ok())).await?;
-    for (index, item) in items {
+    known.load(db, provider_id, items.clone().filter_map(|((_, item), _)| item.reading.as_ref().ok())).await?;
+    for ((index, item), part) in items {
         let outcome = match &item.reading {
-            Ok(raw) => known.row(provider_id, index, raw, kept_from).map_err(|verdict| (verdict, Some(raw))),
+            Ok(raw) => known.row(provider_id, part, index, raw, kept_from).map_err(|verdict| (verdict, Some(raw))),
             Err(reason) => Err((Verdict::Rejected(reason.clone()), None)),
         };
         match outcome {
             Ok(row) => resolved.rows.push(row),
             Err((verdict, raw)) => {
                 if let (Verdict::Quarantined(reason), Some(raw)) = (&verdict, raw) {
-                    resolved.quarantined.push(Quarantined { index, provider_id, raw, code: reason.code });
+                    let is_bound = part.is_limited();
+                    resolved.quarantined.push(Quarantined { index, provider_id, raw, code: reason.code, is_bound });
                 }
                 resolved.verdicts[index] = Some(verdict);
             }
@@ -86,6 +90,7 @@ impl Remembered {
     fn row<'a>(
         &self,
         provider_id: i32,
+        part: &Part,
         index: usize,
         raw: &'a RawReading,
         kept_from: Option<DateTime<Utc>>,
@@ -99,7 +104,8 @@ impl Remembered {
             let detail = curable(code, &raw.device, &raw.metric, raw.at);
             Verdict::Quarantined(Reason::new(code, detail))
         };
-        let device = self.devices.get(&raw.device);
+        // What is not of the key's part is not there for it.
+        let device = self.devices.get(&raw.device).filter(|device| device.is_of(part, raw.at));
         let metric = self.metrics.get(&raw.metric);
         // A value that the metric can never take is rejected whatever else is curable.
         let value = metric.map(|metric| metric.value(&raw.value).map_err(Verdict::Rejected)).transpose()?;

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::core::decimal::Scaled;
 use crate::core::entity::Ref;
-use crate::http::access::Reader;
+use crate::http::access::{Overseer, Tenant};
 use crate::http::extract::{NoParameters, Query};
 use crate::http::page::{Page, Window};
 use crate::http::problem::{Problem, Result};
@@ -214,7 +214,7 @@ struct ListParameters {
     responses((status = 200, description = "A page of reviews", body = Page<Review>)))]
 async fn list(
     State(app): State<App>,
-    Reader(tenant): Reader,
+    Overseer(tenant): Overseer,
     uri: Uri,
     Query(query): Query<ListParameters>,
 ) -> Result<Response> {
@@ -222,15 +222,15 @@ async fn list(
     let behind: Option<i64> = window.behind(|number| number.parse().ok())?;
     let mut db = app.query.acquire().await?;
     let device_id = match &query.device {
-        Some(device) => Some(devices::find(&mut db, tenant.provider_id, device).await?.device_id),
+        Some(device) => Some(devices::find(&mut db, &tenant, device).await?.device_id),
         None => None,
     };
     let metric_id = match &query.metric {
-        Some(metric) => Some(raw::metric(&mut db, tenant.provider_id, metric).await?),
+        Some(metric) => Some(raw::metric(&mut db, &tenant, metric).await?),
         None => None,
     };
-    let rows: Vec<Row> = sqlx::query_as(include_str!("../../sql/registers/reviews.sql"))
-        .bind(tenant.provider_id)
+    let rows: Vec<Row> = tenant
+        .query_as(include_str!("../../sql/registers/reviews.sql"))
         .bind(behind.unwrap_or(i64::MAX))
         .bind(None::<Uuid>)
         .bind(query.state.name())
@@ -264,20 +264,20 @@ impl Listed {
     responses((status = 200, description = "The review", body = Review)))]
 async fn get(
     State(app): State<App>,
-    Reader(tenant): Reader,
+    Overseer(tenant): Overseer,
     axum::extract::Path(id): axum::extract::Path<String>,
     Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Json<Review>> {
     let mut db = app.query.acquire().await?;
-    Ok(Json(find(&mut db, tenant.provider_id, &id).await?.into()))
+    Ok(Json(find(&mut db, &tenant, &id).await?.into()))
 }
 
 /// A provider's review by its id.
-pub async fn find(db: &mut PgConnection, provider_id: i32, id: &str) -> Result<Row> {
+pub async fn find(db: &mut PgConnection, tenant: &Tenant, id: &str) -> Result<Row> {
     let no_such = || Problem::no_such("review", id, None);
     let id: Uuid = id.parse().map_err(|_| no_such())?;
-    let found: Option<Row> = sqlx::query_as(include_str!("../../sql/registers/reviews.sql"))
-        .bind(provider_id)
+    let found: Option<Row> = tenant
+        .query_as(include_str!("../../sql/registers/reviews.sql"))
         .bind(i64::MAX)
         .bind(id)
         .bind(None::<&str>)

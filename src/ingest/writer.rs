@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::core::reading::Item;
 use crate::database;
+use crate::http::access::Tenant;
 use crate::http::intake;
 use crate::http::problem::{Code, Problem, Result};
 use crate::ingest::directory::Directory;
@@ -88,15 +89,17 @@ impl Ingest {
     }
 
     /// Lets a request wait to be stored, or refuses it at once.
-    pub fn hand_in(
-        &self,
-        provider_id: i32,
-        key_id: Option<i32>,
-        items: Vec<Item>,
-        held: intake::Held,
-    ) -> Result<Waiting> {
+    pub fn hand_in(&self, tenant: &Tenant, items: Vec<Item>, held: intake::Held) -> Result<Waiting> {
         let (answer, stored) = oneshot::channel();
-        let batch = Batch { provider_id, key_id, items, held: Some(held), queued_at: Instant::now(), answer };
+        let batch = Batch {
+            provider_id: tenant.provider_id(),
+            key_id: tenant.by.key_id,
+            part: tenant.part.clone(),
+            items,
+            held: Some(held),
+            queued_at: Instant::now(),
+            answer,
+        };
         if let Err((full, _)) = self.queue.push(batch) {
             return Err(refusal(full));
         }

@@ -4,13 +4,18 @@ use sqlx::PgConnection;
 use subtle::ConstantTimeEq;
 
 use crate::core::entity::Ref;
-use crate::keys::{ApiKey, KeyRate, Scope};
+use crate::keys::part::PartRow;
+use crate::keys::{ApiKey, KeyRate, Part, Scope};
 
 /// What a good key lets its holder be.
 #[derive(Debug, Clone)]
 pub struct Holder {
+    /// The key; of a token the one that made it.
     pub key_id: i32,
+    /// Whether it is a token of a portal.
+    pub is_token: bool,
     pub scope: Scope,
+    pub part: Part,
     /// The one provider that it acts in; none for admin.
     pub provider_id: Option<i32>,
     /// That provider, or the one named for an admin key; none where they are not the same, or there is no such one.
@@ -32,6 +37,7 @@ struct Row {
     /// From 1.
     position: i64,
     key_id: i32,
+    is_token: bool,
     scope: Scope,
     own_provider_id: Option<i32>,
     secret_hash: Vec<u8>,
@@ -42,6 +48,8 @@ struct Row {
     time_zone: Option<String>,
     #[sqlx(flatten)]
     rate: KeyRate,
+    #[sqlx(flatten)]
+    part: PartRow,
 }
 
 /// Who holds each of these keys, and the provider that the key and the name of one leave; none when the key is unknown,
@@ -73,7 +81,7 @@ impl Row {
     fn holder(self) -> Holder {
         let provider = self.provider_id.zip(self.key).zip(self.time_zone);
         let provider = provider.map(|((provider_id, key), time_zone)| Provider { provider_id, key, time_zone });
-        let Self { key_id, scope, own_provider_id, rate, .. } = self;
-        Holder { key_id, scope, provider_id: own_provider_id, provider, rate }
+        let Self { key_id, is_token, scope, own_provider_id, rate, .. } = self;
+        Holder { key_id, is_token, scope, part: self.part.into(), provider_id: own_provider_id, provider, rate }
     }
 }

@@ -3,9 +3,14 @@
 //! The secret has 256 random bits, so a plain SHA-256 is as good as a slow hash, and quick enough for every request.
 //!
 //! - [`stored`]: keys made, changed, rotated, revoked and listed
+//! - [`part`]: for which part of its provider a key is good
 //! - [`holder`]: what a key lets who holds it do
+//! - [`operations`], [`portal`]: the API for them, and for tokens of portals
 
 mod holder;
+mod operations;
+mod part;
+mod portal;
 mod stored;
 
 use std::fmt;
@@ -14,9 +19,13 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::app::App;
 
 pub use holder::{Holder, Provider, holders};
-pub use stored::{Change, KeyPart, NewKey, StoredKey, change, create, find, list, make, revoke, rotate};
+pub use part::{Part, Subtree, parts};
+pub use stored::{Change, KeyPart, NewKey, StoredKey, change, create, find, list, lock, make, revoke, rotate};
 
 /// What a key may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, sqlx::Type, Serialize, Deserialize, ToSchema)]
@@ -112,6 +121,11 @@ impl FromStr for ApiKey {
         }
         Ok(Self { lookup: lookup.to_owned(), secret: secret.to_owned() })
     }
+}
+
+/// The operations on keys and tokens.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().merge(operations::routes()).merge(portal::routes())
 }
 
 #[cfg(test)]

@@ -149,7 +149,13 @@ pub async fn find(db: &mut PgConnection, provider_id: Option<i32>, id: Uuid) -> 
     find.bind(0).bind(1_i64).fetch_optional(db).await
 }
 
-/// Revokes a key. Revoking it twice changes nothing.
+/// The same, which nobody else changes until the transaction ends.
+pub async fn lock(db: &mut PgConnection, provider_id: Option<i32>, id: Uuid) -> sqlx::Result<Option<StoredKey>> {
+    sqlx::query(include_str!("../../sql/keys/lock.sql")).bind(id).execute(&mut *db).await?;
+    find(db, provider_id, id).await
+}
+
+/// Revokes a key, as it was locked. Revoking it twice changes nothing.
 pub async fn revoke(db: &mut PgConnection, by: &By, key: &StoredKey) -> sqlx::Result<()> {
     let revoke = sqlx::query(include_str!("../../sql/keys/revoke.sql")).bind(key.key_id);
     let mut transaction = db.begin().await?;
@@ -160,7 +166,7 @@ pub async fn revoke(db: &mut PgConnection, by: &By, key: &StoredKey) -> sqlx::Re
     transaction.commit().await
 }
 
-/// Gives a key another name, end and rate; these hold from the next request on.
+/// Gives a key, as it was locked, another name, end and rate; these hold from the next request on.
 pub async fn change(db: &mut PgConnection, by: &By, key: &StoredKey, to: &Change<'_>) -> sqlx::Result<StoredKey> {
     let mut transaction = db.begin().await?;
     sqlx::query(include_str!("../../sql/keys/change.sql"))
@@ -177,7 +183,7 @@ pub async fn change(db: &mut PgConnection, by: &By, key: &StoredKey, to: &Change
     Ok(after)
 }
 
-/// Gives a key another secret; the one before is good too for a time. One before that is not any more. None where the key is
+/// Gives a key, as it was locked, another secret; the one before is good too for a time. One before that is not any more. None where the key is
 /// revoked or has expired.
 pub async fn rotate(
     db: &mut PgConnection,

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::core::entity::Ref;
 use crate::core::period::Anchor;
-use crate::http::access::{Reader, Writer};
+use crate::http::access::{Reader, Tenant, Writer};
 use crate::http::extract::{Body, NoParameters, PathRef, Query};
 use crate::http::page::{Page, Window};
 use crate::http::problem::{Problem, ProblemBody, Result};
@@ -32,15 +32,15 @@ pub fn routes() -> OpenApiRouter<App> {
 #[derive(Debug, Serialize, sqlx::FromRow, ToSchema)]
 pub struct Customer {
     #[serde(skip)]
-    customer_id: i32,
+    pub customer_id: i32,
     /// UUIDv7 given by the server.
     id: Uuid,
     /// Key chosen by the provider.
     #[schema(example = "acme-north")]
-    key: String,
+    pub key: String,
     #[schema(example = "Acme North")]
     name: String,
-    /// Key of the customer above; null at the top.
+    /// Key of the customer above; null at the top, and at the top of what the caller sees.
     #[schema(required, example = "acme")]
     parent: Option<String>,
     /// Billing time zone of its own today; null when it inherits. `GET /v1/customers/{key}/time-zone` shows all.
@@ -124,18 +124,18 @@ async fn put(
         return Err(Problem::field("/billing_anchor", "1 to 28: a day that every month has"));
     }
     let mut db = app.query.begin().await?;
-    lock_stamping(&mut db, tenant.provider_id).await?;
+    lock_stamping(&mut db, tenant.provider_id()).await?;
     let parent_id = match &body.parent {
-        Some(parent) => Some(lookup::customer(&mut db, tenant.provider_id, parent, "/parent").await?),
+        Some(parent) => Some(lookup::customer(&mut db, &tenant, parent, "/parent").await?),
         None => None,
     };
-    let before = match look_up(&mut db, tenant.provider_id, &path.0).await? {
+    let before = match look_up(&mut db, &tenant, &path.0).await? {
         Some(before) => Some((time_zones::stretches(&mut db, before.customer_id).await?, before)),
         None => None,
     };
     let same_zone = before.as_ref().is_some_and(|(_, before)| before.time_zone == body.time_zone);
     let created: Option<bool> = sqlx::query_scalar(include_str!("../../sql/registry/customers/put.sql"))
-        .bind(tenant.provider_id)
+        .bind(tenant.provider_id())
         .bind(path.0.key())
         .bind(path.0.id())
         .bind(Uuid::now_v7())
@@ -152,10 +152,10 @@ async fn put(
             time_zones::forget(&mut db, before.customer_id).await?;
         }
         if time_zones::stretches(&mut db, before.customer_id).await? != *calendar {
-            calendars::check_unbilled(&mut db, tenant.provider_id, Some(before.customer_id)).await?;
+            calendars::check_unbilled(&mut db, tenant.provider_id(), Some(before.customer_id)).await?;
         }
     }
-    let customer = find(&mut db, tenant.provider_id, &path.0).await?;
+    let customer = find(&mut db, &tenant, &path.0).await?;
     let (actions, before) = ([Action::CustomerCreate, Action::CustomerUpdate], before.map(|(_, before)| before));
     audit::write_put(&mut db, &tenant.by, actions, &customer.key, before.as_ref(), &customer).await?;
     db.commit().await?;
@@ -173,7 +173,7 @@ async fn get(
     Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Json<Customer>> {
     let mut db = app.query.acquire().await?;
-    find(&mut db, tenant.provider_id, &path.0).await.map(Json)
+    find(&mut db, &tenant, &path.0).await.map(Json)
 }
 
 /// Customers, by key
@@ -188,11 +188,11 @@ async fn list(
     let window = Window::new(query.limit.as_deref(), query.cursor.as_deref())?;
     let mut db = app.query.acquire().await?;
     let parent_id = match &query.parent {
-        Some(parent) => Some(lookup::customer(&mut db, tenant.provider_id, parent, "parent").await?),
+        Some(parent) => Some(lookup::customer(&mut db, &tenant, parent, "parent").await?),
         None => None,
     };
-    let rows: Vec<Customer> = sqlx::query_as(include_str!("../../sql/registry/customers/list.sql"))
-        .bind(tenant.provider_id)
+    let rows: Vec<Customer> = tenant
+        .seen_as(include_str!("../../sql/registry/customers/list.sql"))
         .bind(&window.after)
         .bind(parent_id)
         .bind(query.q.as_deref().map(like_anywhere))
@@ -218,8 +218,8 @@ async fn delete(
     Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<StatusCode> {
     let mut db = app.query.begin().await?;
-    lock_stamping(&mut db, tenant.provider_id).await?;
-    let customer = find(&mut db, tenant.provider_id, &path.0).await?;
+    lock_stamping(&mut db, tenant.provider_id()).await?;
+    let customer = find(&mut db, &tenant, &path.0).await?;
     sqlx::query(include_str!("../../sql/registry/customers/delete.sql"))
         .bind(customer.customer_id)
         .execute(&mut *db)
@@ -230,13 +230,18 @@ async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn find(db: &mut PgConnection, provider_id: i32, name: &Ref) -> Result<Customer> {
-    look_up(db, provider_id, name).await?.ok_or_else(|| Problem::no_such("customer", name, None))
+async fn find(db: &mut PgConnection, tenant: &Tenant, name: &Ref) -> Result<Customer> {
+    look_up(db, tenant, name).await?.ok_or_else(|| Problem::no_such("customer", name, None))
 }
 
-async fn look_up(db: &mut PgConnection, provider_id: i32, name: &Ref) -> sqlx::Result<Option<Customer>> {
-    sqlx::query_as(include_str!("../../sql/registry/customers/get.sql"))
-        .bind(provider_id)
+/// The customer that the caller names at `pointer`.
+pub async fn named(db: &mut PgConnection, tenant: &Tenant, name: &Ref, pointer: &str) -> Result<Customer> {
+    look_up(db, tenant, name).await?.ok_or_else(|| Problem::no_such("customer", name, Some(pointer)))
+}
+
+async fn look_up(db: &mut PgConnection, tenant: &Tenant, name: &Ref) -> sqlx::Result<Option<Customer>> {
+    tenant
+        .seen_as(include_str!("../../sql/registry/customers/get.sql"))
         .bind(name.key())
         .bind(name.id())
         .fetch_optional(db)

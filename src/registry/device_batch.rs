@@ -116,7 +116,7 @@ async fn post(
     };
     let items = read(&body);
     let mut db = app.query.begin().await?;
-    lock_stamping(&mut db, tenant.provider_id).await?;
+    lock_stamping(&mut db, tenant.provider_id()).await?;
     let results = put(&mut db, &tenant, &body, &items).await?;
     db.commit().await?;
     Ok(Json(BatchAnswer::of(results)))
@@ -204,8 +204,8 @@ impl Owners {
         let customers: HashSet<&Ref> = items().map(|item| &item.customer).collect();
         let groups: HashSet<&Ref> = items().filter_map(|item| item.group.as_ref()).collect();
         Ok(Self {
-            customers: lookup::customers(db, tenant.provider_id, &Vec::from_iter(customers)).await?,
-            groups: lookup::groups(db, tenant.provider_id, &Vec::from_iter(groups)).await?,
+            customers: lookup::customers(db, tenant, &Vec::from_iter(customers)).await?,
+            groups: lookup::groups(db, tenant, &Vec::from_iter(groups)).await?,
         })
     }
 

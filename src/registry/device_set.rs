@@ -100,7 +100,7 @@ async fn record(
 
 async fn compare(db: &mut PgConnection, tenant: &Tenant, wanted: &[Wanted<'_>]) -> sqlx::Result<Vec<Comparison>> {
     sqlx::query_as(include_str!("../../sql/registry/devices/compare.sql"))
-        .bind(tenant.provider_id)
+        .bind(tenant.provider_id())
         .bind(wanted.iter().map(|w| w.key).collect::<Vec<_>>())
         .bind(wanted.iter().map(|w| w.name).collect::<Vec<_>>())
         .bind(wanted.iter().map(|w| w.kind).collect::<Vec<_>>())
@@ -115,7 +115,7 @@ async fn create(db: &mut PgConnection, tenant: &Tenant, new: &[(Uuid, &Wanted<'_
         return Ok(());
     }
     sqlx::query(include_str!("../../sql/registry/devices/create.sql"))
-        .bind(tenant.provider_id)
+        .bind(tenant.provider_id())
         .bind(new.iter().map(|(id, _)| *id).collect::<Vec<_>>())
         .bind(new.iter().map(|(_, w)| w.key).collect::<Vec<_>>())
         .bind(new.iter().map(|(_, w)| w.name).collect::<Vec<_>>())

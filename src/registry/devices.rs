@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::core::entity::Ref;
-use crate::http::access::{Reader, Writer};
+use crate::http::access::{Reader, Tenant, Writer};
 use crate::http::extract::{Body, NoParameters, PathRef, Query};
 use crate::http::page::{Page, Window};
 use crate::http::problem::{Code, Problem, ProblemBody, Result};
@@ -143,16 +143,16 @@ async fn put(
     let kind = body.kind.as_deref().unwrap_or(DEFAULT_KIND);
     check_description(kind, body.name.as_deref())?;
     let mut db = app.query.begin().await?;
-    lock_stamping(&mut db, tenant.provider_id).await?;
-    let owner = owner(&mut db, tenant.provider_id, &body.customer, body.group.as_ref()).await?;
+    lock_stamping(&mut db, tenant.provider_id()).await?;
+    let owner = owner(&mut db, &tenant, &body.customer, body.group.as_ref()).await?;
     let key = match &path.0 {
         Ref::Key(key) => key.to_string(),
-        Ref::Id(_) => find(&mut db, tenant.provider_id, &path.0).await?.key,
+        Ref::Id(_) => find(&mut db, &tenant, &path.0).await?.key,
     };
     let at = moment(&mut db).await?;
     let wanted = Wanted { key: &key, name: body.name.as_deref(), kind, owner };
     let done = device_set::put(&mut db, &tenant, at, &[wanted]).await?;
-    let device = find(&mut db, tenant.provider_id, &path.0).await?;
+    let device = find(&mut db, &tenant, &path.0).await?;
     db.commit().await?;
     Ok((put_status(done.iter().any(|(_, done)| *done == Done::Created)), Json(device)))
 }
@@ -170,7 +170,7 @@ async fn get(
     Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Json<Device>> {
     let mut db = app.query.acquire().await?;
-    find(&mut db, tenant.provider_id, &path.0).await.map(Json)
+    find(&mut db, &tenant, &path.0).await.map(Json)
 }
 
 /// Devices, by key
@@ -185,11 +185,11 @@ async fn list(
     let window = Window::new(query.limit.as_deref(), query.cursor.as_deref())?;
     let mut db = app.query.acquire().await?;
     let customer_id = match &query.customer {
-        Some(customer) => Some(lookup::customer(&mut db, tenant.provider_id, customer, "customer").await?),
+        Some(customer) => Some(lookup::customer(&mut db, &tenant, customer, "customer").await?),
         None => None,
     };
     let group_id = match &query.group {
-        Some(group) => Some(lookup::group(&mut db, tenant.provider_id, group, "group").await?.group_id),
+        Some(group) => Some(lookup::group(&mut db, &tenant, group, "group").await?.group_id),
         None => None,
     };
     let retired = match query.retired {
@@ -199,9 +199,9 @@ async fn list(
     };
     let of_all = include_str!("../../sql/registry/devices/list.sql");
     let of_owner = include_str!("../../sql/registry/devices/list_owned.sql");
-    let owner_named = customer_id.is_some() || group_id.is_some();
-    let mut statement = sqlx::query_as(if owner_named { of_owner } else { of_all })
-        .bind(tenant.provider_id)
+    let owner_named = customer_id.is_some() || group_id.is_some() || tenant.seen().is_some();
+    let statement = if owner_named { tenant.seen_as(of_owner) } else { tenant.query_as(of_all) };
+    let mut statement = statement
         .bind(&window.after)
         .bind(&query.kind)
         .bind(query.q.as_deref().map(like_anywhere))
@@ -227,8 +227,8 @@ async fn delete(
     Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<StatusCode> {
     let mut db = app.query.begin().await?;
-    lock_stamping(&mut db, tenant.provider_id).await?;
-    let before = find(&mut db, tenant.provider_id, &path.0).await?;
+    lock_stamping(&mut db, tenant.provider_id()).await?;
+    let before = find(&mut db, &tenant, &path.0).await?;
     if before.retired_at.is_some() {
         return Ok(StatusCode::NO_CONTENT);
     }
@@ -238,7 +238,7 @@ async fn delete(
         .bind(at)
         .execute(&mut *db)
         .await?;
-    let after = find(&mut db, tenant.provider_id, &path.0).await?;
+    let after = find(&mut db, &tenant, &path.0).await?;
     let entry =
         audit::Entry { entity: &before.key, before: Some(audit::shown(&before)?), after: Some(audit::shown(&after)?) };
     audit::write(&mut db, &tenant.by, Action::DeviceRetire, &[entry]).await?;
@@ -254,9 +254,9 @@ pub async fn of_ids(db: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<HashMap
 }
 
 /// The device that a path names.
-pub async fn find(db: &mut PgConnection, provider_id: i32, name: &Ref) -> Result<Device> {
-    let found: Option<Device> = sqlx::query_as(include_str!("../../sql/registry/devices/get.sql"))
-        .bind(provider_id)
+pub async fn find(db: &mut PgConnection, tenant: &Tenant, name: &Ref) -> Result<Device> {
+    let found: Option<Device> = tenant
+        .seen_as(include_str!("../../sql/registry/devices/get.sql"))
         .bind(name.key())
         .bind(name.id())
         .fetch_optional(db)
@@ -271,10 +271,10 @@ pub fn check_description(kind: &str, name: Option<&str>) -> Result<()> {
 }
 
 /// The owner that a body names.
-pub async fn owner(db: &mut PgConnection, provider_id: i32, customer: &Ref, group: Option<&Ref>) -> Result<Owner> {
-    let customer_id = lookup::customer(db, provider_id, customer, "/customer").await?;
+pub async fn owner(db: &mut PgConnection, tenant: &Tenant, customer: &Ref, group: Option<&Ref>) -> Result<Owner> {
+    let customer_id = lookup::customer(db, tenant, customer, "/customer").await?;
     let Some(name) = group else { return Ok(Owner { customer_id, group_id: None }) };
-    let group = lookup::group(db, provider_id, name, "/group").await?;
+    let group = lookup::group(db, tenant, name, "/group").await?;
     if group.customer_id != customer_id {
         return Err(group_of_another_customer(name, customer));
     }

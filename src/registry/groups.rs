@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::core::entity::Ref;
-use crate::http::access::{Reader, Writer};
+use crate::http::access::{Reader, Tenant, Writer};
 use crate::http::extract::{Body, NoParameters, PathRef, Query};
 use crate::http::page::{Page, Window};
 use crate::http::problem::{Problem, ProblemBody, Result};
@@ -102,11 +102,11 @@ async fn put(
     let kind = body.kind.as_deref().unwrap_or("group");
     check_kind(kind)?;
     let mut db = app.query.begin().await?;
-    lock_stamping(&mut db, tenant.provider_id).await?;
-    let customer_id = lookup::customer(&mut db, tenant.provider_id, &body.customer, "/customer").await?;
-    let before = look_up(&mut db, tenant.provider_id, &path.0).await?;
+    lock_stamping(&mut db, tenant.provider_id()).await?;
+    let customer_id = lookup::customer(&mut db, &tenant, &body.customer, "/customer").await?;
+    let before = look_up(&mut db, &tenant, &path.0).await?;
     let created: Option<bool> = sqlx::query_scalar(include_str!("../../sql/registry/groups/put.sql"))
-        .bind(tenant.provider_id)
+        .bind(tenant.provider_id())
         .bind(path.0.key())
         .bind(path.0.id())
         .bind(Uuid::now_v7())
@@ -116,7 +116,7 @@ async fn put(
         .fetch_optional(&mut *db)
         .await?;
     let created = created.ok_or_else(|| Problem::no_such("group", &path.0, None))?;
-    let group = find(&mut db, tenant.provider_id, &path.0).await?;
+    let group = find(&mut db, &tenant, &path.0).await?;
     let actions = [Action::GroupCreate, Action::GroupUpdate];
     audit::write_put(&mut db, &tenant.by, actions, &group.key, before.as_ref(), &group).await?;
     db.commit().await?;
@@ -134,7 +134,7 @@ async fn get(
     Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Json<Group>> {
     let mut db = app.query.acquire().await?;
-    find(&mut db, tenant.provider_id, &path.0).await.map(Json)
+    find(&mut db, &tenant, &path.0).await.map(Json)
 }
 
 /// Groups, by key
@@ -149,11 +149,11 @@ async fn list(
     let window = Window::new(query.limit.as_deref(), query.cursor.as_deref())?;
     let mut db = app.query.acquire().await?;
     let customer_id = match &query.customer {
-        Some(customer) => Some(lookup::customer(&mut db, tenant.provider_id, customer, "customer").await?),
+        Some(customer) => Some(lookup::customer(&mut db, &tenant, customer, "customer").await?),
         None => None,
     };
-    let rows: Vec<Group> = sqlx::query_as(include_str!("../../sql/registry/groups/list.sql"))
-        .bind(tenant.provider_id)
+    let rows: Vec<Group> = tenant
+        .seen_as(include_str!("../../sql/registry/groups/list.sql"))
         .bind(&window.after)
         .bind(customer_id)
         .bind(&query.kind)
@@ -179,8 +179,8 @@ async fn delete(
     Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<StatusCode> {
     let mut db = app.query.begin().await?;
-    lock_stamping(&mut db, tenant.provider_id).await?;
-    let group = find(&mut db, tenant.provider_id, &path.0).await?;
+    lock_stamping(&mut db, tenant.provider_id()).await?;
+    let group = find(&mut db, &tenant, &path.0).await?;
     sqlx::query(include_str!("../../sql/registry/groups/delete.sql")).bind(group.group_id).execute(&mut *db).await?;
     let entry = audit::Entry { entity: &group.key, before: Some(audit::shown(&group)?), after: None };
     audit::write(&mut db, &tenant.by, Action::GroupDelete, &[entry]).await?;
@@ -188,13 +188,13 @@ async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn find(db: &mut PgConnection, provider_id: i32, name: &Ref) -> Result<Group> {
-    look_up(db, provider_id, name).await?.ok_or_else(|| Problem::no_such("group", name, None))
+async fn find(db: &mut PgConnection, tenant: &Tenant, name: &Ref) -> Result<Group> {
+    look_up(db, tenant, name).await?.ok_or_else(|| Problem::no_such("group", name, None))
 }
 
-async fn look_up(db: &mut PgConnection, provider_id: i32, name: &Ref) -> sqlx::Result<Option<Group>> {
-    sqlx::query_as(include_str!("../../sql/registry/groups/get.sql"))
-        .bind(provider_id)
+async fn look_up(db: &mut PgConnection, tenant: &Tenant, name: &Ref) -> sqlx::Result<Option<Group>> {
+    tenant
+        .seen_as(include_str!("../../sql/registry/groups/get.sql"))
         .bind(name.key())
         .bind(name.id())
         .fetch_optional(db)

@@ -1,4 +1,5 @@
-//! The numbers inside the database of what a caller names by key or id. Another provider's entities are not there.
+//! The numbers inside the database of what a caller names by key or id. Another provider's entities are not there,
+//! nor are those of customers that the caller does not see.
 
 use std::collections::HashMap;
 
@@ -6,6 +7,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::core::entity::Ref;
+use crate::http::access::Tenant;
 use crate::http::problem::{Problem, Result};
 
 /// A group, and whose devices it holds.
@@ -42,10 +44,10 @@ impl<T: Copy> Found<T> {
 }
 
 /// The customers among these names.
-pub async fn customers(db: &mut PgConnection, provider_id: i32, names: &[&Ref]) -> sqlx::Result<Found<i32>> {
+pub async fn customers(db: &mut PgConnection, tenant: &Tenant, names: &[&Ref]) -> sqlx::Result<Found<i32>> {
     let (keys, ids) = split(names);
-    let rows: Vec<Named<Customer>> = sqlx::query_as(include_str!("../../sql/registry/lookup/customers.sql"))
-        .bind(provider_id)
+    let rows: Vec<Named<Customer>> = tenant
+        .seen_as(include_str!("../../sql/registry/lookup/customers.sql"))
         .bind(keys)
         .bind(ids)
         .fetch_all(db)
@@ -55,27 +57,31 @@ pub async fn customers(db: &mut PgConnection, provider_id: i32, names: &[&Ref]) 
 }
 
 /// The groups among these names.
-pub async fn groups(db: &mut PgConnection, provider_id: i32, names: &[&Ref]) -> sqlx::Result<Found<Group>> {
+pub async fn groups(db: &mut PgConnection, tenant: &Tenant, names: &[&Ref]) -> sqlx::Result<Found<Group>> {
     let (keys, ids) = split(names);
-    let rows: Vec<Named<Group>> = sqlx::query_as(include_str!("../../sql/registry/lookup/groups.sql"))
-        .bind(provider_id)
-        .bind(keys)
-        .bind(ids)
-        .fetch_all(db)
-        .await?;
+    let rows: Vec<Named<Group>> =
+        tenant.seen_as(include_str!("../../sql/registry/lookup/groups.sql")).bind(keys).bind(ids).fetch_all(db).await?;
     Ok(Found::of(rows))
 }
 
 /// The customer that the caller names at `pointer`.
-pub async fn customer(db: &mut PgConnection, provider_id: i32, name: &Ref, pointer: &str) -> Result<i32> {
-    let found = customers(db, provider_id, &[name]).await?;
+pub async fn customer(db: &mut PgConnection, tenant: &Tenant, name: &Ref, pointer: &str) -> Result<i32> {
+    let found = customers(db, tenant, &[name]).await?;
     found.get(name).ok_or_else(|| Problem::no_such("customer", name, Some(pointer)))
 }
 
 /// The group that the caller names at `pointer`.
-pub async fn group(db: &mut PgConnection, provider_id: i32, name: &Ref, pointer: &str) -> Result<Group> {
-    let found = groups(db, provider_id, &[name]).await?;
+pub async fn group(db: &mut PgConnection, tenant: &Tenant, name: &Ref, pointer: &str) -> Result<Group> {
+    let found = groups(db, tenant, &[name]).await?;
     found.get(name).ok_or_else(|| Problem::no_such("group", name, Some(pointer)))
+}
+
+/// The device that a key names at `pointer`, for which it is to be.
+pub async fn device(db: &mut PgConnection, tenant: &Tenant, name: &Ref, pointer: &str) -> Result<i32> {
+    let found =
+        tenant.query_as(include_str!("../../sql/registry/lookup/devices.sql")).bind(name.key().map(str::to_owned));
+    let found: Option<(i32,)> = found.bind(name.id()).fetch_optional(db).await?;
+    found.map(|(id,)| id).ok_or_else(|| Problem::no_such("device", name, Some(pointer)))
 }
 
 fn split<'a>(names: &[&'a Ref]) -> (Vec<&'a str>, Vec<Uuid>) {

@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::core::decimal::{self, MAX_SCALE, Scaled};
 use crate::core::entity::Ref;
 use crate::core::interval::Interval;
-use crate::http::access::{Reader, Writer};
+use crate::http::access::{Reader, Tenant, Writer};
 use crate::http::extract::{Body, NoParameters, PathRef, Query};
 use crate::http::page::{Page, Window};
 use crate::http::problem::{Problem, ProblemBody, Result};
@@ -237,10 +237,10 @@ async fn put(
 ) -> Result<(StatusCode, Json<Metric>)> {
     let (rollover_at, max_per_hour) = body.check()?;
     let mut db = app.query.begin().await?;
-    lock_stamping(&mut db, tenant.provider_id).await?;
-    let before = look_up(&mut db, tenant.provider_id, &path.0).await?;
+    lock_stamping(&mut db, tenant.provider_id()).await?;
+    let before = look_up(&mut db, &tenant, &path.0).await?;
     let created: Option<bool> = sqlx::query_scalar(include_str!("../../sql/registry/metrics/put.sql"))
-        .bind(tenant.provider_id)
+        .bind(tenant.provider_id())
         .bind(path.0.key())
         .bind(path.0.id())
         .bind(Uuid::now_v7())
@@ -255,7 +255,7 @@ async fn put(
         .fetch_optional(&mut *db)
         .await?;
     let created = created.ok_or_else(|| Problem::no_such("metric", &path.0, None))?;
-    let metric = find(&mut db, tenant.provider_id, &path.0).await?;
+    let metric = find(&mut db, &tenant, &path.0).await?;
     let actions = [Action::MetricCreate, Action::MetricUpdate];
     audit::write_put(&mut db, &tenant.by, actions, &metric.key, before.as_ref(), &metric).await?;
     db.commit().await?;
@@ -273,7 +273,7 @@ async fn get(
     Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Json<Metric>> {
     let mut db = app.query.acquire().await?;
-    find(&mut db, tenant.provider_id, &path.0).await.map(Json)
+    find(&mut db, &tenant, &path.0).await.map(Json)
 }
 
 /// Metrics, by key
@@ -286,8 +286,8 @@ async fn list(
     Query(query): Query<ListParameters>,
 ) -> Result<Response> {
     let window = Window::new(query.limit.as_deref(), query.cursor.as_deref())?;
-    let rows: Vec<Row> = sqlx::query_as(include_str!("../../sql/registry/metrics/list.sql"))
-        .bind(tenant.provider_id)
+    let rows: Vec<Row> = tenant
+        .query_as(include_str!("../../sql/registry/metrics/list.sql"))
         .bind(&window.after)
         .bind(window.rows())
         .fetch_all(&app.query)
@@ -296,13 +296,13 @@ async fn list(
     Ok(window.page(metrics, |metric: &Metric| metric.key.clone()).respond(&uri))
 }
 
-async fn find(db: &mut PgConnection, provider_id: i32, name: &Ref) -> Result<Metric> {
-    look_up(db, provider_id, name).await?.ok_or_else(|| Problem::no_such("metric", name, None))
+async fn find(db: &mut PgConnection, tenant: &Tenant, name: &Ref) -> Result<Metric> {
+    look_up(db, tenant, name).await?.ok_or_else(|| Problem::no_such("metric", name, None))
 }
 
-async fn look_up(db: &mut PgConnection, provider_id: i32, name: &Ref) -> sqlx::Result<Option<Metric>> {
-    let found: Option<Row> = sqlx::query_as(include_str!("../../sql/registry/metrics/get.sql"))
-        .bind(provider_id)
+async fn look_up(db: &mut PgConnection, tenant: &Tenant, name: &Ref) -> sqlx::Result<Option<Metric>> {
+    let found: Option<Row> = tenant
+        .query_as(include_str!("../../sql/registry/metrics/get.sql"))
         .bind(name.key())
         .bind(name.id())
         .fetch_optional(db)

@@ -73,12 +73,12 @@ async fn post(
     let at = body.at.as_deref().map(instant::parse).transpose();
     let at = at.map_err(|why| Problem::field("/at", why.to_string()))?;
     let mut db = app.query.begin().await?;
-    lock_stamping(&mut db, tenant.provider_id).await?;
-    let device = devices::find(&mut db, tenant.provider_id, &path.0).await?;
+    lock_stamping(&mut db, tenant.provider_id()).await?;
+    let device = devices::find(&mut db, &tenant, &path.0).await?;
     if device.retired_at.is_some() {
         return Err(Problem::new(Code::DeviceRetired, format!("device {} is retired", device.key)));
     }
-    let owner = devices::owner(&mut db, tenant.provider_id, &body.customer, body.group.as_ref()).await?;
+    let owner = devices::owner(&mut db, &tenant, &body.customer, body.group.as_ref()).await?;
     let at = not_future(at, moment(&mut db).await?)?;
     let a_move = Move { device_id: device.device_id, key: &device.key, owner };
     let moved = ownership::apply(&mut db, &tenant, at, &[a_move]).await?;
@@ -86,7 +86,7 @@ async fn post(
         fixed::refuse_for_devices(&mut db, at, &moved.devices).await?;
         sqlx::query(include_str!("../../sql/registry/moves/touch.sql")).bind(&moved.devices).execute(&mut *db).await?;
     }
-    let history = ownership::history(&mut db, &[device.device_id]).await?;
+    let history = ownership::history(&mut db, &[device.device_id], tenant.seen()).await?;
     db.commit().await?;
     let assignments = history.into_values().flatten().collect();
     Ok(Json(MoveAnswer { device: device.key, reattributed: moved.reattributed, assignments }))
@@ -103,7 +103,7 @@ fn not_future(at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<DateTime<
 
 /// Who owned a device when
 ///
-/// Oldest first, never overlapping. All are on one page.
+/// Oldest first, never overlapping. All are on one page. A caller who sees a part of the provider sees those of its customers.
 #[utoipa::path(get, path = "/v1/devices/{key}/assignments", tag = "Registry",
     params(("key" = String, Path, description = "Key or id of the device", example = "meter-0001")),
     responses((status = 200, description = "The assignments", body = Page<Assignment>)))]
@@ -114,7 +114,7 @@ async fn assignments(
     Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Json<Page<Assignment>>> {
     let mut db = app.query.acquire().await?;
-    let device = devices::find(&mut db, tenant.provider_id, &path.0).await?;
-    let history = ownership::history(&mut db, &[device.device_id]).await?;
+    let device = devices::find(&mut db, &tenant, &path.0).await?;
+    let history = ownership::history(&mut db, &[device.device_id], tenant.seen()).await?;
     Ok(Json(Page { items: history.into_values().flatten().collect(), next: None }))
 }

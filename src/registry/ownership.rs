@@ -56,16 +56,23 @@ pub struct Moved {
     pub reattributed: u64,
 }
 
-/// The assignments of each of these devices, oldest first.
-pub async fn history(db: &mut PgConnection, devices: &[i32]) -> sqlx::Result<BTreeMap<i32, Vec<Assignment>>> {
+/// The assignments of each of these devices, oldest first: all, or those to customers that are seen.
+pub async fn history(
+    db: &mut PgConnection,
+    devices: &[i32],
+    seen: Option<&[i32]>,
+) -> sqlx::Result<BTreeMap<i32, Vec<Assignment>>> {
     #[derive(sqlx::FromRow)]
     struct Row {
         device_id: i32,
         #[sqlx(flatten)]
         assignment: Assignment,
     }
-    let rows: Vec<Row> =
-        sqlx::query_as(include_str!("../../sql/registry/moves/history.sql")).bind(devices).fetch_all(db).await?;
+    let rows: Vec<Row> = sqlx::query_as(include_str!("../../sql/registry/moves/history.sql"))
+        .bind(devices)
+        .bind(seen)
+        .fetch_all(db)
+        .await?;
     let mut history = BTreeMap::<_, Vec<_>>::new();
     for row in rows {
         history.entry(row.device_id).or_default().push(row.assignment);
@@ -88,7 +95,7 @@ pub async fn apply(
     let customers: Vec<i32> = moves.iter().map(|m| m.owner.customer_id).collect();
     let groups: Vec<Option<i32>> = moves.iter().map(|m| m.owner.group_id).collect();
 
-    let before = history(db, &devices).await?;
+    let before = history(db, &devices, None).await?;
     sqlx::query(include_str!("../../sql/registry/moves/drop_later.sql"))
         .bind(&devices)
         .bind(at)
@@ -102,7 +109,7 @@ pub async fn apply(
         .execute(&mut *db)
         .await?;
     sqlx::query(include_str!("../../sql/registry/moves/begin.sql"))
-        .bind(tenant.provider_id)
+        .bind(tenant.provider_id())
         .bind(&devices)
         .bind(&customers)
         .bind(&groups)
@@ -117,7 +124,7 @@ pub async fn apply(
         .execute(&mut *db)
         .await?
         .rows_affected();
-    let after = history(db, &devices).await?;
+    let after = history(db, &devices, None).await?;
 
     let changed: Vec<&Move> = moves.iter().filter(|m| before.get(&m.device_id) != after.get(&m.device_id)).collect();
     let mut entries = Vec::with_capacity(changed.len());

@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::core::entity::Ref;
 use crate::core::instant;
 use crate::database::SNAPSHOT;
-use crate::http::access::{Reader, Writer};
+use crate::http::access::{Reader, Tenant, Writer};
 use crate::http::extract::{Body, NoParameters, PathRef, Query};
 use crate::http::problem::{Problem, ProblemBody, Result};
 use crate::registry::audit::{self, Action};
@@ -103,8 +103,8 @@ async fn post(
     let zone = check_time_zone(&body.time_zone)?;
     let from = first_day(&body.from)?;
     let mut db = app.query.begin().await?;
-    lock_stamping(&mut db, tenant.provider_id).await?;
-    let (customer_id, key) = find(&mut db, tenant.provider_id, &path.0).await?;
+    lock_stamping(&mut db, tenant.provider_id()).await?;
+    let (customer_id, key) = find(&mut db, &tenant, &path.0).await?;
     let before = time_zones(&mut db, customer_id, &key).await?;
     sqlx::query(include_str!("../../sql/registry/time_zones/drop_later.sql"))
         .bind(customer_id)
@@ -145,7 +145,7 @@ async fn get(
     Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Json<TimeZones>> {
     let mut db = app.query.begin_with(SNAPSHOT).await?;
-    let (customer_id, key) = find(&mut db, tenant.provider_id, &path.0).await?;
+    let (customer_id, key) = find(&mut db, &tenant, &path.0).await?;
     Ok(Json(time_zones(&mut db, customer_id, &key).await?))
 }
 
@@ -157,9 +157,9 @@ fn first_day(text: &str) -> Result<NaiveDate> {
     }
 }
 
-async fn find(db: &mut PgConnection, provider_id: i32, name: &Ref) -> Result<(i32, String)> {
-    let found: Option<(i32, String)> = sqlx::query_as(include_str!("../../sql/registry/time_zones/customer.sql"))
-        .bind(provider_id)
+async fn find(db: &mut PgConnection, tenant: &Tenant, name: &Ref) -> Result<(i32, String)> {
+    let found: Option<(i32, String)> = tenant
+        .seen_as(include_str!("../../sql/registry/time_zones/customer.sql"))
         .bind(name.key())
         .bind(name.id())
         .fetch_optional(db)

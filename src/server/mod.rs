@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::{self, App};
 use crate::database::{self, Database, Edition, Found, Unusable};
-use crate::http::callers::Callers;
+use crate::http::callers::{Callers, NOTING};
 use crate::ingest::{self, Ingest, Writers};
 use crate::limits::{Guards, Limits};
 use crate::migrate::{self, MigrateError};
@@ -282,7 +282,7 @@ fn application(
 ) -> App {
     let query = database::pool(&database.options, "query", config.query_connections, config.query_timeout);
     App {
-        callers: Arc::new(Callers::start(query.clone())),
+        callers: Arc::new(Callers::start(query.clone(), NOTING)),
         query,
         ingest,
         edition: found.edition,

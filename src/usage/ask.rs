@@ -22,8 +22,9 @@ pub struct Parameters {
     /// Keys or ids of one or more metrics, comma-separated.
     #[param(example = "energy")]
     metric: String,
-    /// `provider`, `customer:<key>` (with all its sub-customers), `group:<key>` or `device:<key>`.
-    #[param(default = "provider", example = "customer:acme")]
+    /// `provider`, `customer:<key>` (with all its sub-customers), `group:<key>` or `device:<key>`. All that the key sees when
+    /// left out: the provider, or the customer that the key is for.
+    #[param(example = "customer:acme")]
     scope: Option<String>,
     /// `true`: the customer of the scope alone, without its sub-customers.
     #[param(value_type = Option<bool>, default = false)]
@@ -113,8 +114,13 @@ impl From<Bucketing> for Bucket {
 /// Whose usage is asked, as the caller names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ScopeName {
+    /// All that the caller sees.
+    Seen,
     Provider,
-    Customer { name: Ref, own: bool },
+    Customer {
+        name: Ref,
+        own: bool,
+    },
     Group(Ref),
     Device(Ref),
 }
@@ -141,7 +147,7 @@ pub struct Ask {
 
 impl Parameters {
     pub fn read(self) -> Result<Ask> {
-        let scope = read_scope(self.scope.as_deref().unwrap_or("provider"), self.own.as_deref())?;
+        let scope = read_scope(self.scope.as_deref(), self.own.as_deref())?;
         let by = self.by.as_deref().map(|text| By::read("by", text)).transpose()?;
         if let Some(by) = by {
             check_split(&scope, by)?;
@@ -204,7 +210,7 @@ fn read_stats(text: &str) -> Result<Vec<Stat>> {
     Ok(stats)
 }
 
-fn read_scope(text: &str, own: Option<&str>) -> Result<ScopeName> {
+fn read_scope(text: Option<&str>, own: Option<&str>) -> Result<ScopeName> {
     let own = match own {
         None | Some("false") => false,
         Some("true") => true,
@@ -212,6 +218,9 @@ fn read_scope(text: &str, own: Option<&str>) -> Result<ScopeName> {
     };
     let named = |name: &str| name.parse::<Ref>().map_err(|why| Problem::parameter("scope", format!("{name:?}: {why}")));
     // The first colon ends the level: keys may have colons of their own.
+    let Some(text) = text else {
+        return if own { Err(not_own()) } else { Ok(ScopeName::Seen) };
+    };
     let scope = match text.split_once(':') {
         None if text == "provider" => ScopeName::Provider,
         Some(("customer", name)) => ScopeName::Customer { name: named(name)?, own },
@@ -224,14 +233,18 @@ fn read_scope(text: &str, own: Option<&str>) -> Result<ScopeName> {
     };
     match scope {
         ScopeName::Customer { .. } => Ok(scope),
-        _ if own => Err(Problem::parameter("own", "only a customer's scope has sub-customers to leave out")),
+        _ if own => Err(not_own()),
         _ => Ok(scope),
     }
 }
 
+fn not_own() -> Problem {
+    Problem::parameter("own", "only a customer's scope has sub-customers to leave out")
+}
+
 fn check_split(scope: &ScopeName, by: By) -> Result<()> {
     let fits = match scope {
-        ScopeName::Provider | ScopeName::Customer { .. } => true,
+        ScopeName::Seen | ScopeName::Provider | ScopeName::Customer { .. } => true,
         ScopeName::Group(_) => matches!(by, By::Device | By::Kind),
         ScopeName::Device(_) => false,
     };
@@ -372,10 +385,10 @@ mod tests {
 
     #[test]
     fn a_scope_is_a_level_and_a_name() {
-        assert_eq!(read_scope("provider", None), Ok(ScopeName::Provider));
-        assert!(matches!(read_scope("customer:a:b", Some("true")), Ok(ScopeName::Customer { own: true, .. })));
+        assert_eq!(read_scope(Some("provider"), None), Ok(ScopeName::Provider));
+        assert!(matches!(read_scope(Some("customer:a:b"), Some("true")), Ok(ScopeName::Customer { own: true, .. })));
         for (scope, own) in [("customer", None), ("customer:", None), ("team:a", None), ("group:a", Some("true"))] {
-            assert!(read_scope(scope, own).is_err(), "{scope}");
+            assert!(read_scope(Some(scope), own).is_err(), "{scope}");
         }
     }
 }

@@ -65,15 +65,13 @@ impl Customers {
             Part::Calendars => (None, Some([].as_slice())),
         };
         let query = match part {
-            Part::All => sqlx::query_as(include_str!("../../sql/usage/customers.sql")).bind(tenant.provider_id),
-            Part::Below(_) | Part::Alone(_) | Part::Calendars => {
-                sqlx::query_as(include_str!("../../sql/usage/customers_around.sql"))
-                    .bind(tenant.provider_id)
-                    .bind(root.and_then(Ref::key))
-                    .bind(root.and_then(Ref::id))
-                    .bind(ids)
-                    .bind(matches!(part, Part::Calendars))
-            }
+            Part::All => tenant.query_as(include_str!("../../sql/usage/customers.sql")),
+            Part::Below(_) | Part::Alone(_) | Part::Calendars => tenant
+                .seen_as(include_str!("../../sql/usage/customers_around.sql"))
+                .bind(root.and_then(Ref::key))
+                .bind(root.and_then(Ref::id))
+                .bind(ids)
+                .bind(matches!(part, Part::Calendars)),
         };
         let rows: Vec<Row> = query.fetch_all(db).await?;
         let top = Calendar::new(calendars::zone(&tenant.time_zone)?);

@@ -124,7 +124,7 @@ async fn answer(
     let freshness = Freshness { fresh_through, late_horizon: app.late_horizon };
     let mut table = Table::new(ask, &found, app.edition);
     table.load(db, &found).await?;
-    table.load_counts(db, tenant.provider_id, &found, fresh_through).await?;
+    table.load_counts(db, tenant.provider_id(), &found, fresh_through).await?;
 
     let Found { metrics, stats, scope, range, series, .. } = &found;
     let (mut answers, mut texts) = (Vec::new(), Texts::default());

@@ -46,7 +46,8 @@ enum Within {
     /// The customer's own number, and all that count.
     Customers(i32, Vec<i32>),
     Group(i32),
-    Device(i32),
+    /// The device, and the customers whose figures of it are seen; none for all.
+    Device(i32, Option<Vec<i32>>),
 }
 
 /// One line of the answer per metric.
@@ -105,19 +106,15 @@ pub struct ChannelFilter {
 pub async fn metrics(db: &mut PgConnection, tenant: &Tenant, names: &[Ref]) -> Result<Vec<Metric>> {
     let keys: Vec<_> = names.iter().map(Ref::key).collect();
     let ids: Vec<_> = names.iter().map(Ref::id).collect();
-    let found: Vec<Metric> = sqlx::query_as(include_str!("../../sql/usage/metrics.sql"))
-        .bind(tenant.provider_id)
-        .bind(keys)
-        .bind(&ids)
-        .fetch_all(&mut *db)
-        .await?;
+    let found: Vec<Metric> =
+        tenant.query_as(include_str!("../../sql/usage/metrics.sql")).bind(keys).bind(&ids).fetch_all(&mut *db).await?;
     if found.len() == names.len() {
         return Ok(found);
     }
     // Ids are not in the rows, so which one is missing is asked one by one; only on the way to an error.
     for name in names {
-        let one: Option<Metric> = sqlx::query_as(include_str!("../../sql/usage/metrics.sql"))
-            .bind(tenant.provider_id)
+        let one: Option<Metric> = tenant
+            .query_as(include_str!("../../sql/usage/metrics.sql"))
             .bind(vec![name.key()])
             .bind(vec![name.id()])
             .fetch_optional(&mut *db)
@@ -136,22 +133,16 @@ impl Scope {
         each: bool,
     ) -> Result<(Self, Customers)> {
         match name {
-            ScopeName::Provider => {
-                let part = if each { Part::All } else { Part::Calendars };
-                let customers = Customers::load(db, tenant, part).await?;
-                let calendars = customers.calendars(customers.ids());
-                let (key, within) = (tenant.key.clone(), Within::Provider(tenant.provider_id));
-                Ok((Self { level: "provider", key, calendars, anchor: Anchor::FIRST, within }, customers))
+            ScopeName::Seen => match tenant.subtree() {
+                Some(subtree) => customer(db, tenant, &Ref::Id(subtree.id), false).await,
+                None => provider(db, tenant, each).await,
+            },
+            // What of a provider somebody sees who sees a part of it is not the provider's.
+            ScopeName::Provider if tenant.seen().is_some() => {
+                Err(Problem::no_such("provider", &tenant.key, Some("scope")))
             }
-            ScopeName::Customer { name, own } => {
-                let customers = Customers::load(db, tenant, Part::Below(name)).await?;
-                let found = customers.find(name).ok_or_else(|| Problem::no_such("customer", name, Some("scope")))?;
-                let (root, key, anchor) = (found.customer_id, found.key.clone(), found.anchor);
-                let ids = if *own { vec![root] } else { customers.subtree(root) };
-                let calendars = customers.calendars(ids.iter().copied());
-                let within = Within::Customers(root, ids);
-                Ok((Self { level: "customer", key, calendars, anchor, within }, customers))
-            }
+            ScopeName::Provider => provider(db, tenant, each).await,
+            ScopeName::Customer { name, own } => customer(db, tenant, name, *own).await,
             ScopeName::Group(name) => {
                 let found = groups(db, tenant, Some(name), None).await?.pop();
                 let found = found.ok_or_else(|| Problem::no_such("group", name, Some("scope")))?;
@@ -202,7 +193,7 @@ impl Scope {
             Within::Provider(id) => owners(Owner::Provider, &[*id]),
             Within::Customers(_, ids) => owners(Owner::Customer, ids),
             Within::Group(id) => owners(Owner::Group, &[*id]),
-            Within::Device(_) => Rows::Channels { label: ChannelLabel::None, filter: self.filter() },
+            Within::Device(..) => Rows::Channels { label: ChannelLabel::None, filter: self.filter() },
         })
     }
 
@@ -212,7 +203,7 @@ impl Scope {
             Within::Provider(_) => none,
             Within::Customers(_, ids) => ChannelFilter { customers: Some(ids.clone()), ..none },
             Within::Group(id) => ChannelFilter { group: Some(*id), ..none },
-            Within::Device(id) => ChannelFilter { device: Some(*id), ..none },
+            Within::Device(id, seen) => ChannelFilter { device: Some(*id), customers: seen.clone(), ..none },
         }
     }
 
@@ -276,8 +267,8 @@ impl Scope {
     ) -> Result<Vec<Series>> {
         let filter = self.filter();
         let ends: Vec<_> = self.calendars.iter().map(|calendar| range.instants(calendar)).collect();
-        let rows: Vec<(String, Vec<i32>)> = sqlx::query_as(include_str!("../../sql/usage/devices.sql"))
-            .bind(tenant.provider_id)
+        let rows: Vec<(String, Vec<i32>)> = tenant
+            .seen_as(include_str!("../../sql/usage/devices.sql"))
             .bind(filter.customers)
             .bind(filter.group)
             .bind(ends.iter().map(|end| end.0).min())
@@ -327,25 +318,42 @@ struct Group {
 }
 
 async fn groups(db: &mut PgConnection, tenant: &Tenant, name: Option<&Ref>, of: Option<&[i32]>) -> Result<Vec<Group>> {
-    let groups = sqlx::query_as(include_str!("../../sql/usage/groups.sql"))
-        .bind(tenant.provider_id)
+    let groups = tenant
+        .seen_as(include_str!("../../sql/usage/groups.sql"))
         .bind(name.and_then(Ref::key))
         .bind(name.and_then(Ref::id))
         .bind(of);
     Ok(groups.fetch_all(db).await?)
 }
 
+async fn provider(db: &mut PgConnection, tenant: &Tenant, each: bool) -> Result<(Scope, Customers)> {
+    let part = if each { Part::All } else { Part::Calendars };
+    let customers = Customers::load(db, tenant, part).await?;
+    let calendars = customers.calendars(customers.ids());
+    let (key, within) = (tenant.key.clone(), Within::Provider(tenant.provider_id()));
+    Ok((Scope { level: "provider", key, calendars, anchor: Anchor::FIRST, within }, customers))
+}
+
+async fn customer(db: &mut PgConnection, tenant: &Tenant, name: &Ref, own: bool) -> Result<(Scope, Customers)> {
+    let customers = Customers::load(db, tenant, Part::Below(name)).await?;
+    let found = customers.find(name).ok_or_else(|| Problem::no_such("customer", name, Some("scope")))?;
+    let (root, key, anchor) = (found.customer_id, found.key.clone(), found.anchor);
+    let ids = if own { vec![root] } else { customers.subtree(root) };
+    let calendars = customers.calendars(ids.iter().copied());
+    let within = Within::Customers(root, ids);
+    Ok((Scope { level: "customer", key, calendars, anchor, within }, customers))
+}
+
 async fn device(db: &mut PgConnection, tenant: &Tenant, name: &Ref) -> Result<(Scope, Customers)> {
-    let found: Option<(i32, String, Vec<i32>, Option<i32>)> =
-        sqlx::query_as(include_str!("../../sql/usage/device.sql"))
-            .bind(tenant.provider_id)
-            .bind(name.key())
-            .bind(name.id())
-            .fetch_optional(&mut *db)
-            .await?;
+    let found: Option<(i32, String, Vec<i32>, Option<i32>)> = tenant
+        .seen_as(include_str!("../../sql/usage/device.sql"))
+        .bind(name.key())
+        .bind(name.id())
+        .fetch_optional(&mut *db)
+        .await?;
     let (id, key, owners, last) = found.ok_or_else(|| Problem::no_such("device", name, Some("scope")))?;
     let customers = Customers::load(db, tenant, Part::Alone(&owners)).await?;
     let anchor = last.map_or(Anchor::FIRST, |owner| anchor_of(&customers, owner));
-    let (calendars, within) = (customers.calendars(owners), Within::Device(id));
+    let (calendars, within) = (customers.calendars(owners), Within::Device(id, tenant.seen().map(<[i32]>::to_vec)));
     Ok((Scope { level: "device", key, calendars, anchor, within }, customers))
 }

@@ -166,7 +166,7 @@ impl TestApp {
         let ingest = Arc::new(ingest);
         let query = database::pool(&options, "query", 4, app::QUERY_TIMEOUT);
         let app = App {
-            callers: Arc::new(Callers::start(query.clone())),
+            callers: Arc::new(Callers::start(query.clone(), Duration::from_millis(50))),
             query,
             ingest: ingest.clone(),
             edition,

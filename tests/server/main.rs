@@ -23,6 +23,7 @@ mod harness;
 mod import;
 mod ingest;
 mod isolation;
+mod keys;
 mod limits;
 mod meter_usage;
 mod meters;
@@ -341,6 +342,7 @@ fn main() -> ExitCode {
     ];
     topics.extend(analytics::topics());
     topics.extend(ingest::topics());
+    topics.extend(keys::topics());
     topics.extend(rollups::topics());
     topics.extend(torture::topics());
     if meters::directory().is_some() {

@@ -1,4 +1,4 @@
--- customers.get: with the time zones of today
+-- customers.get: among those that are seen ($2), with the time zones of today
 SELECT c.customer_id, c.uuid AS id, c.key::text, c.name, above.key::text AS parent,
        coalesce(
            (SELECT z.time_zone::text FROM customer_time_zone z
@@ -10,5 +10,7 @@ SELECT c.customer_id, c.uuid AS id, c.key::text, c.name, above.key::text AS pare
        c.created_at, c.updated_at
 FROM customer c
 JOIN LATERAL customer_calendars(ARRAY[c.customer_id]) AS k ON k.since <= now() AND now() < k.until
-LEFT JOIN customer above ON above.customer_id = c.parent_id
-WHERE c.provider_id = $1 AND (c.key::text = $2 OR c.uuid = $3)
+LEFT JOIN customer above ON above.customer_id = c.parent_id AND ($2::integer[] IS NULL OR above.customer_id = ANY ($2))
+WHERE c.provider_id = $1
+  AND ($2::integer[] IS NULL OR c.customer_id = ANY ($2))
+  AND (c.key::text = $3 OR c.uuid = $4)

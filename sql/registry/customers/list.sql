@@ -1,14 +1,15 @@
--- customers.list: by key, behind $2; those directly below $3; those with the pattern $4 in key or name; with the time
+-- customers.list: of those that are seen ($2) by key, behind $3; those directly below $4; those with the pattern $5 in key or name; with the time
 -- zones of today
 WITH page AS MATERIALIZED (
     SELECT *
     FROM customer
     WHERE provider_id = $1
-      AND key::text > coalesce($2, '')
-      AND ($3::integer IS NULL OR parent_id = $3)
-      AND ($4::text IS NULL OR key::text ILIKE $4 OR name ILIKE $4)
+      AND ($2::integer[] IS NULL OR customer_id = ANY ($2))
+      AND key::text > coalesce($3, '')
+      AND ($4::integer IS NULL OR parent_id = $4)
+      AND ($5::text IS NULL OR key::text ILIKE $5 OR name ILIKE $5)
     ORDER BY key::text
-    LIMIT $5)
+    LIMIT $6)
 SELECT c.customer_id, c.uuid AS id, c.key::text, c.name, above.key::text AS parent,
        coalesce(
            (SELECT z.time_zone::text FROM customer_time_zone z
@@ -21,5 +22,5 @@ SELECT c.customer_id, c.uuid AS id, c.key::text, c.name, above.key::text AS pare
 FROM page c
 JOIN customer_calendars(ARRAY(SELECT customer_id FROM page)) AS k
     ON k.customer_id = c.customer_id AND k.since <= now() AND now() < k.until
-LEFT JOIN customer above ON above.customer_id = c.parent_id
+LEFT JOIN customer above ON above.customer_id = c.parent_id AND ($2::integer[] IS NULL OR above.customer_id = ANY ($2))
 ORDER BY c.key::text

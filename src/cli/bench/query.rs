@@ -135,7 +135,7 @@ impl QueryArgs {
             .bind(None::<uuid::Uuid>)
             .fetch_one(&mut *db)
             .await?;
-        let key = keys::create(db, Scope::Read, Some(tenant.provider_id), Some(KEY_NAME), None).await?;
+        let key = keys::create(db, Scope::Read, Some(tenant.provider_id()), Some(KEY_NAME), None).await?;
         let client = Client::new(server.url(), &key.reveal())?;
         let measured = self.ask_all(&client, db, edition, &tenant, size).await;
         revoke(db, KEY_NAME).await?;

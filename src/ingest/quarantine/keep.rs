@@ -25,7 +25,7 @@ pub async fn keep(
     if readings.is_empty() {
         return Ok(ByKey::new());
     }
-    refuse_beyond(db, &mut readings, most, verdicts).await?;
+    refuse_beyond(db, &mut readings, most, &key_of, verdicts).await?;
     let kept: Vec<(i32, Option<i32>, i64)> = sqlx::query_as(include_str!("../../../sql/quarantine/keep.sql"))
         .bind(readings.iter().map(|r| r.provider_id).collect::<Vec<_>>())
         .bind(readings.iter().map(|r| key_of(r.index)).collect::<Vec<_>>())
@@ -36,6 +36,7 @@ pub async fn keep(
         .bind(readings.iter().map(|r| r.raw.id.as_deref()).collect::<Vec<_>>())
         .bind(readings.iter().map(|r| Json(&r.raw.dimensions)).collect::<Vec<_>>())
         .bind(readings.iter().map(|r| r.code.as_str()).collect::<Vec<_>>())
+        .bind(readings.iter().map(|r| bound(r, &key_of)).collect::<Vec<_>>())
         .fetch_all(db)
         .await?;
     Ok(kept.into_iter().map(|(provider, key, number)| ((provider, key.unwrap_or(0)), number)).collect())
@@ -47,6 +48,7 @@ async fn refuse_beyond(
     db: &mut PgConnection,
     readings: &mut Vec<Quarantined<'_>>,
     most: usize,
+    key_of: &impl Fn(usize) -> Option<i32>,
     verdicts: &mut [Option<Verdict>],
 ) -> sqlx::Result<()> {
     let mut sent: BTreeMap<i32, usize> = BTreeMap::new();
@@ -70,7 +72,7 @@ async fn refuse_beyond(
     }
     let (of_full, mut kept): (Vec<_>, Vec<_>) = readings.drain(..).partition(|r| full.contains_key(&r.provider_id));
     let mut refused = HashSet::new();
-    for (place, (reading, (first, is_there))) in of_full.iter().zip(known(db, &of_full).await?).enumerate() {
+    for (place, (reading, (first, is_there))) in of_full.iter().zip(known(db, &of_full, key_of).await?).enumerate() {
         let room = full.entry(reading.provider_id).or_default();
         let is_repeated = first != place;
         if is_there || (is_repeated && !refused.contains(&first)) {
@@ -90,7 +92,11 @@ async fn refuse_beyond(
 }
 
 /// Of each reading the place of the first among these that is the same, and whether it is in quarantine already.
-async fn known(db: &mut PgConnection, readings: &[Quarantined<'_>]) -> sqlx::Result<Vec<(usize, bool)>> {
+async fn known(
+    db: &mut PgConnection,
+    readings: &[Quarantined<'_>],
+    key_of: &impl Fn(usize) -> Option<i32>,
+) -> sqlx::Result<Vec<(usize, bool)>> {
     let known: Vec<(i64, bool)> = sqlx::query_as(include_str!("../../../sql/quarantine/known.sql"))
         .bind(readings.iter().map(|r| r.provider_id).collect::<Vec<_>>())
         .bind(readings.iter().map(|r| r.raw.device.to_string()).collect::<Vec<_>>())
@@ -99,9 +105,15 @@ async fn known(db: &mut PgConnection, readings: &[Quarantined<'_>]) -> sqlx::Res
         .bind(readings.iter().map(|r| r.raw.value.as_str()).collect::<Vec<_>>())
         .bind(readings.iter().map(|r| r.raw.id.as_deref()).collect::<Vec<_>>())
         .bind(readings.iter().map(|r| Json(&r.raw.dimensions)).collect::<Vec<_>>())
+        .bind(readings.iter().map(|r| bound(r, key_of)).collect::<Vec<_>>())
         .fetch_all(db)
         .await?;
     Ok(known.into_iter().map(|(first, is_there)| (first as usize - 1, is_there)).collect())
+}
+
+/// The key that sent a reading, where it is for a part of the provider.
+fn bound(reading: &Quarantined<'_>, key_of: &impl Fn(usize) -> Option<i32>) -> Option<i32> {
+    key_of(reading.index).filter(|_| reading.is_bound)
 }
 
 fn no_room(raw: &RawReading, code: Code, most: usize) -> Reason {

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::core::reading::Code;
-use crate::http::access::Reader;
+use crate::http::access::Overseer;
 use crate::http::extract::Query;
 use crate::http::page::Page;
 use crate::http::problem::Result;
@@ -85,12 +85,20 @@ struct Row {
     recorded_at: DateTime<Utc>,
     key_id: Option<Uuid>,
     key_name: Option<String>,
+    /// Whether that key is for a part of the provider.
+    is_bound: bool,
 }
 
 impl From<Row> for InQuarantine {
     fn from(row: Row) -> Self {
         let code = [Code::UnknownMetric, Code::DeviceUnassigned].into_iter().find(|code| code.as_str() == row.code);
-        let told = || curable(code.unwrap_or(Code::UnknownDevice), &row.device, &row.metric, row.at);
+        let told = || match code {
+            None if row.is_bound => format!(
+                "there is no device {} in the part of the provider that the key is for; it is kept until there is one at that time",
+                row.device
+            ),
+            _ => curable(code.unwrap_or(Code::UnknownDevice), &row.device, &row.metric, row.at),
+        };
         Self {
             detail: row.detail.unwrap_or_else(told),
             code: row.code,
@@ -133,14 +141,14 @@ struct LimitParameter {
     responses((status = 200, description = "A page of readings", body = Page<InQuarantine>)))]
 async fn list(
     State(app): State<App>,
-    Reader(tenant): Reader,
+    Overseer(tenant): Overseer,
     uri: Uri,
     Query(query): Query<Asked>,
 ) -> Result<Response> {
     let (window, behind) = query.window()?;
     let filter = query.filter(&tenant)?;
-    let rows: Vec<Row> = sqlx::query_as(include_str!("../../../sql/quarantine/list.sql"))
-        .bind(tenant.provider_id)
+    let rows: Vec<Row> = tenant
+        .query_as(include_str!("../../../sql/quarantine/list.sql"))
         .bind(behind)
         .bind(filter.code.map(Code::as_str))
         .bind(filter.device)

@@ -86,7 +86,7 @@ async fn replay(
         replayed.add(&batch);
     }
     let waiting = sqlx::query_scalar(include_str!("../../../sql/quarantine/waiting.sql"))
-        .bind(tenant.provider_id)
+        .bind(tenant.provider_id())
         .bind(&filter.device)
         .bind(&filter.metric)
         .bind(filter.from)
@@ -119,7 +119,7 @@ async fn delete(
     let filter = query.filter(&tenant)?;
     let mut db = app.query.begin().await?;
     let gone: Vec<(i32, Option<i32>, i64)> = sqlx::query_as(include_str!("../../../sql/quarantine/delete.sql"))
-        .bind(tenant.provider_id)
+        .bind(tenant.provider_id())
         .bind(filter.code.map(Code::as_str))
         .bind(&filter.device)
         .bind(&filter.metric)

@@ -17,6 +17,7 @@ use crate::ingest::flush::{self, Held, Road, Sent, Tries};
 use crate::ingest::quarantine::filter::Filter;
 use crate::ingest::quarantine::left::{self, LeftByKey};
 use crate::ingest::verdict::{Status, Verdict};
+use crate::keys::{self, Part};
 use crate::registry::audit::{self, Action};
 
 /// Readings that are tried in one transaction.
@@ -49,6 +50,7 @@ struct Due {
 struct Row {
     quarantine_id: i64,
     key_id: Option<i32>,
+    bound_key_id: Option<i32>,
     device: String,
     metric: String,
     at: DateTime<Utc>,
@@ -161,7 +163,7 @@ impl Replayer {
         road: Road,
     ) -> sqlx::Result<(Replayed, Option<i64>)> {
         let mut db = self.pool.begin().await?;
-        let provider_id = tenant.provider_id;
+        let provider_id = tenant.provider_id();
         let versions = flush::keep_stamping(&mut db, BTreeSet::from([provider_id]), Held::WaitedFor).await?;
         let ids: Vec<i64> = sqlx::query_scalar(include_str!("../../../sql/quarantine/matching.sql"))
             .bind(provider_id)
@@ -192,8 +194,19 @@ impl Replayer {
     ) -> sqlx::Result<Replayed> {
         let rows: Vec<Row> =
             sqlx::query_as(include_str!("../../../sql/quarantine/take.sql")).bind(ids).fetch_all(&mut *db).await?;
+        // What a key of a part sent is stored for that part alone, however long it waited.
+        let bound: Vec<Option<i32>> = rows.iter().map(|row| row.bound_key_id).collect();
+        let parts = keys::parts(&mut db, &bound.iter().flatten().copied().collect::<Vec<_>>()).await?;
         let (waiting, items): (Vec<_>, Vec<_>) = rows.into_iter().map(Row::split).unzip();
-        let sent = [Sent { provider_id, items: &items }];
+        let mut sent = Vec::new();
+        for of_key in bound.chunk_by(|a, b| a == b) {
+            let part = match of_key[0] {
+                Some(key_id) => parts.get(&key_id).ok_or(sqlx::Error::RowNotFound)?,
+                None => &Part::All,
+            };
+            let first = sent.iter().map(|sent: &Sent| sent.items.len()).sum::<usize>();
+            sent.push(Sent { provider_id, part, items: &items[first..first + of_key.len()] });
+        }
         let put = flush::put(&mut db, &self.directory, &sent, &versions, road).await?;
         let verdicts: Vec<&Verdict> =
             put.verdicts.iter().map(|v| v.as_ref().ok_or(sqlx::Error::RowNotFound)).collect::<sqlx::Result<_>>()?;

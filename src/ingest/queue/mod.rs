@@ -13,7 +13,8 @@ use crate::core::reading::Item;
 use crate::http::intake::Held;
 use crate::http::problem;
 use crate::ingest::verdict::Verdict;
-use provider::{Part, Provider};
+use crate::keys::Part;
+use provider::{Provider, Share};
 
 pub use provider::SMALL;
 
@@ -22,6 +23,8 @@ pub struct Batch {
     pub provider_id: i32,
     /// The API key that sent them, for the accounting.
     pub key_id: Option<i32>,
+    /// For which part of the provider that key is.
+    pub part: Arc<Part>,
     pub items: Vec<Item>,
     /// What it takes of the memory for bodies, until it is answered: also where nobody waits for that any more.
     pub held: Option<Held>,
@@ -251,7 +254,7 @@ impl Waiting {
     fn is_considerate(&self, lane: Lane) -> bool {
         let Some(((small, at), (large, _))) = self.last_small.zip(self.last_large) else { return false };
         let is_beside = lane == Lane::All && self.has_express && small != large && at.elapsed() < BESIDE;
-        is_beside && self.storing >= self.beside && self.part(lane) == Part::Heavy
+        is_beside && self.storing >= self.beside && self.part(lane) == Share::Heavy
     }
 
     fn push(&mut self, batch: Batch) {
@@ -274,11 +277,11 @@ impl Waiting {
     }
 
     /// What is taken in a lane just now.
-    fn part(&self, lane: Lane) -> Part {
+    fn part(&self, lane: Lane) -> Share {
         match lane {
-            Lane::Express => Part::Small,
-            Lane::All if self.has_express && self.going().any(|provider| !provider.large.is_empty()) => Part::Heavy,
-            Lane::All => Part::All,
+            Lane::Express => Share::Small,
+            Lane::All if self.has_express && self.going().any(|provider| !provider.large.is_empty()) => Share::Heavy,
+            Lane::All => Share::All,
         }
     }
 
@@ -288,13 +291,13 @@ impl Waiting {
     }
 
     /// What waits of a part and is not paused.
-    fn queues(&self, part: Part) -> impl Iterator<Item = &VecDeque<Batch>> {
+    fn queues(&self, part: Share) -> impl Iterator<Item = &VecDeque<Batch>> {
         self.going().flat_map(move |provider| provider.queues(part))
     }
 
     /// Whether nothing waits in a lane, paused or not.
     fn is_empty(&self, lane: Lane) -> bool {
-        let part = if lane == Lane::All { Part::All } else { Part::Small };
+        let part = if lane == Lane::All { Share::All } else { Share::Small };
         self.providers.values().flat_map(|provider| provider.queues(part)).all(VecDeque::is_empty)
     }
 
@@ -327,7 +330,7 @@ impl Waiting {
     }
 
     /// Takes the next provider with something in this part out of the turns.
-    fn next_turn(&mut self, part: Part) -> Option<i32> {
+    fn next_turn(&mut self, part: Share) -> Option<i32> {
         let has = |id: &i32| {
             let provider = self.providers.get(id).filter(|_| !self.paused.contains_key(id));
             provider.is_some_and(|provider| provider.queues(part).any(|queue| !queue.is_empty()))
@@ -337,7 +340,7 @@ impl Waiting {
     }
 
     /// Whether some provider's next batch of this part has at most `room` readings.
-    fn any_fits(&self, part: Part, room: usize) -> bool {
+    fn any_fits(&self, part: Share, room: usize) -> bool {
         self.queues(part).any(|queue| queue.front().is_some_and(|batch| batch.items.len() <= room))
     }
 }

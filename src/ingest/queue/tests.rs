@@ -10,7 +10,15 @@ fn batch(provider_id: i32, readings: usize) -> Batch {
         reading: Err(crate::core::reading::Reason::new(crate::core::reading::Code::InvalidJson, "")),
     };
     let (answer, _) = oneshot::channel();
-    Batch { provider_id, key_id: None, items: vec![item; readings], held: None, queued_at: Instant::now(), answer }
+    Batch {
+        provider_id,
+        key_id: None,
+        part: Arc::default(),
+        items: vec![item; readings],
+        held: None,
+        queued_at: Instant::now(),
+        answer,
+    }
 }
 
 fn queue(batches: &[(i32, usize)]) -> Queue {

@@ -83,14 +83,14 @@ async fn list(
     let mut db = app.query.acquire().await?;
     let (device_id, calendar) = device(&mut db, &tenant, &path.0).await?;
     let metric_id = match &query.metric {
-        Some(name) => Some(metric(&mut db, tenant.provider_id, name).await?),
+        Some(name) => Some(metric(&mut db, &tenant, name).await?),
         None => None,
     };
     let from = query.from.as_deref().map(|text| instant_or_day("from", text, &calendar)).transpose()?;
     let to = query.to.as_deref().map(|text| instant_or_day("to", text, &calendar)).transpose()?;
     in_order(from, to)?;
     check_kept(&mut db, from, to).await?;
-    let selection = Selection::of(&mut db, device_id, metric_id, (from, to)).await?;
+    let selection = Selection::of(&mut db, &tenant, (device_id, metric_id), (from, to)).await?;
     if format != JSON {
         if let Some(name) = query.limit.and(Some("limit")).or(query.cursor.and(Some("cursor"))) {
             return Err(Problem::parameter(name, "is for JSON pages; NDJSON and CSV are the whole range"));
@@ -126,8 +126,8 @@ async fn check_kept(db: &mut PgConnection, from: Option<DateTime<Utc>>, to: Opti
 
 /// The device, and the billing calendar of its owner.
 async fn device(db: &mut PgConnection, tenant: &Tenant, name: &Ref) -> Result<(i32, Calendar)> {
-    let found: Option<(i32, Option<i32>)> = sqlx::query_as(include_str!("../../../sql/ingest/raw/device.sql"))
-        .bind(tenant.provider_id)
+    let found: Option<(i32, Option<i32>)> = tenant
+        .seen_as(include_str!("../../../sql/ingest/raw/device.sql"))
         .bind(name.key())
         .bind(name.id())
         .fetch_optional(&mut *db)
@@ -141,13 +141,13 @@ async fn device(db: &mut PgConnection, tenant: &Tenant, name: &Ref) -> Result<(i
 }
 
 /// A metric that a parameter names.
-pub async fn metric(db: &mut PgConnection, provider_id: i32, text: &str) -> Result<i32> {
+pub async fn metric(db: &mut PgConnection, tenant: &Tenant, text: &str) -> Result<i32> {
     let name: Ref = text.parse().map_err(|why| Problem::parameter("metric", format!("{text:?}: {why}")))?;
-    let found: Option<i32> = sqlx::query_scalar(include_str!("../../../sql/ingest/raw/metric.sql"))
-        .bind(provider_id)
+    let found: Option<(i32,)> = tenant
+        .query_as(include_str!("../../../sql/ingest/raw/metric.sql"))
         .bind(name.key())
         .bind(name.id())
         .fetch_optional(db)
         .await?;
-    found.ok_or_else(|| Problem::no_such("metric", name, Some("metric")))
+    found.map(|(id,)| id).ok_or_else(|| Problem::no_such("metric", name, Some("metric")))
 }

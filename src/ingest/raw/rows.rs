@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use crate::core::cursor::BadCursor;
 use crate::core::decimal::Scaled;
+use crate::http::access::Tenant;
 
 /// Which readings: the channels, and a half-open range; where the caller left it open it ends where readings end.
 pub struct Selection {
@@ -19,6 +20,8 @@ pub struct Selection {
     channel_ids: Vec<i32>,
     from: DateTime<Utc>,
     to: DateTime<Utc>,
+    /// Of which customers; none for all.
+    seen: Option<Vec<i32>>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -76,16 +79,17 @@ pub struct RawItem {
 }
 
 impl Selection {
-    /// The readings of a device, of one of its metrics or of all, in a range.
+    /// The readings of a device, of one of its metrics or of all, in a range, as far as the caller sees their owner.
     pub async fn of(
         db: &mut PgConnection,
-        device_id: i32,
-        metric_id: Option<i32>,
+        tenant: &Tenant,
+        (device_id, metric_id): (i32, Option<i32>),
         (from, to): (Option<DateTime<Utc>>, Option<DateTime<Utc>>),
     ) -> sqlx::Result<Self> {
         let channels: Vec<Channel> = sqlx::query_as(include_str!("../../../sql/ingest/raw/channels.sql"))
             .bind(device_id)
             .bind(metric_id)
+            .bind(tenant.seen())
             .fetch_all(&mut *db)
             .await?;
         let channel_ids = channels.iter().map(|channel| channel.channel_id).collect();
@@ -100,7 +104,8 @@ impl Selection {
                 (from.unwrap_or(first), to.unwrap_or(end))
             }
         };
-        Ok(Self { channels, channel_ids, from, to })
+        let seen = tenant.seen().map(<[i32]>::to_vec);
+        Ok(Self { channels, channel_ids, from, to, seen })
     }
 
     /// Before the first reading.
@@ -136,6 +141,7 @@ impl Selection {
             .bind(behind.event_key)
             .bind(end)
             .bind(limit)
+            .bind(&self.seen)
             .fetch_all(db)
             .await
     }

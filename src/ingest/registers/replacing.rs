@@ -39,9 +39,9 @@ pub struct Wanted<'a> {
 
 impl RegisterMetric {
     /// The metric that a body names at `/metric`.
-    pub async fn find(db: &mut PgConnection, provider_id: i32, name: &Ref) -> Result<Self> {
-        let row: Option<MetricRow> = sqlx::query_as(include_str!("../../../sql/registers/metric.sql"))
-            .bind(provider_id)
+    pub async fn find(db: &mut PgConnection, tenant: &Tenant, name: &Ref) -> Result<Self> {
+        let row: Option<MetricRow> = tenant
+            .query_as(include_str!("../../../sql/registers/metric.sql"))
             .bind(name.key())
             .bind(name.id())
             .fetch_optional(db)

@@ -51,6 +51,7 @@ actions! {
     KeyUpdate = "key.update";
     KeyRotate = "key.rotate";
     KeyRevoke = "key.revoke";
+    PortalTokenCreate = "portal_token.create";
     SqlRoleCreate = "sql_role.create";
     SqlRoleDrop = "sql_role.drop";
 }

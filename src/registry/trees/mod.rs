@@ -109,7 +109,8 @@ struct Root {
 
 /// The whole hierarchy
 ///
-/// All customers with their sub-customers to any depth, their groups, and the numbers of devices in service by kind.
+/// All customers with their sub-customers to any depth, their groups, and the numbers of devices in service by kind. Who sees
+/// a part of the provider gets that part.
 #[utoipa::path(get, path = "/v1/tree", tag = "Registry",
     responses((status = 200, description = "The provider's tree", body = ProviderTree)))]
 async fn whole(
@@ -119,10 +120,14 @@ async fn whole(
 ) -> Result<Response> {
     let mut db = app.query.begin_with(SNAPSHOT).await?;
     let name = tenant.key.parse::<Ref>().map_err(Problem::internal)?;
-    let provider = providers::find(&mut db, &name, Some(tenant.provider_id)).await?;
+    let provider = providers::find(&mut db, &name, Some(tenant.provider_id())).await?;
     let provider = provider.ok_or_else(|| Problem::no_such("provider", &name, None))?;
-    let calendar = Calendar::new(calendars::zone(&provider.time_zone)?);
-    let nodes = nodes::read(&mut db, &tenant, None, calendar).await?;
+    let root = tenant.subtree().map(|subtree| subtree.root);
+    let calendar = match root {
+        Some(customer_id) => calendars::of(&mut db, customer_id).await?,
+        None => Calendar::new(calendars::zone(&provider.time_zone)?),
+    };
+    let nodes = nodes::read(&mut db, &tenant, root, calendar).await?;
     let mut subtree_devices = Numbers::new();
     nodes
         .iter()
@@ -154,7 +159,7 @@ async fn below(
     Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Response> {
     let mut db = app.query.begin_with(SNAPSHOT).await?;
-    let found = lookup::customers(&mut db, tenant.provider_id, &[&path.0]).await?;
+    let found = lookup::customers(&mut db, &tenant, &[&path.0]).await?;
     let customer_id = found.get(&path.0).ok_or_else(|| Problem::no_such("customer", &path.0, None))?;
     let calendar = calendars::of(&mut db, customer_id).await?;
     let nodes = nodes::read(&mut db, &tenant, Some(customer_id), calendar).await?;

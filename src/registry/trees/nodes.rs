@@ -60,17 +60,17 @@ pub async fn read(
     calendar: Calendar,
 ) -> Result<Vec<Node>> {
     let customers: Vec<CustomerRow> = sqlx::query_as(include_str!("../../../sql/registry/trees/customers.sql"))
-        .bind(tenant.provider_id)
+        .bind(tenant.provider_id())
         .bind(customer_id)
         .fetch_all(&mut *db)
         .await?;
     let groups: Vec<GroupRow> = sqlx::query_as(include_str!("../../../sql/registry/trees/groups.sql"))
-        .bind(tenant.provider_id)
+        .bind(tenant.provider_id())
         .bind(customer_id)
         .fetch_all(&mut *db)
         .await?;
     let devices: Vec<DevicesRow> = sqlx::query_as(include_str!("../../../sql/registry/trees/devices.sql"))
-        .bind(tenant.provider_id)
+        .bind(tenant.provider_id())
         .bind(customer_id)
         .fetch_all(db)
         .await?;

@@ -131,13 +131,13 @@ pub async fn a_question_reads_only_the_chunks_of_its_range_and_the_rows_of_its_s
 
 pub async fn raw_readings_and_the_ones_beside_a_reading_are_looked_up_in_their_chunks(app: TestApp) {
     let mut db = two_years(&app).await;
-    let page = "'{1}', '2024-06-10', 0, 0, '2024-06-20', 100";
+    let page = "'{1}', '2024-06-10', 0, 0, '2024-06-20', 100, NULL";
     let beside = "'{1}', '{2024-06-15}', '{0}', '2024-06-10', '2024-06-20'";
     let types = "integer[], timestamptz[], bigint[], timestamptz, timestamptz";
     let statements = [
         (
             include_str!("../../../sql/ingest/raw/readings.sql"),
-            "integer[], timestamptz, integer, bigint, timestamptz, bigint",
+            "integer[], timestamptz, integer, bigint, timestamptz, bigint, integer[]",
             page,
         ),
         (include_str!("../../../sql/ingest/register_before.sql"), types, beside),
@@ -170,8 +170,8 @@ pub async fn one_device_s_owners_are_looked_up(app: TestApp) {
     run(&mut db, ASSIGNED).await;
     sqlx::raw_sql("VACUUM ANALYZE").execute(&mut db).await.expect("statistics");
     const ONE: &str = "
-        PREPARE asked (integer, text, uuid) AS {};
-        EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) EXECUTE asked (1, 'further-1-7', NULL)";
+        PREPARE asked (integer, integer[], text, uuid) AS {};
+        EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) EXECUTE asked (1, NULL, 'further-1-7', NULL)";
     let sql = ONE.replace("{}", include_str!("../../../sql/usage/device.sql"));
     let row = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_one(&mut db).await.expect("a plan");
     let plan: Value = serde_json::from_str(&sqlx::Row::get_unchecked::<String, _>(&row, 0)).expect("JSON");

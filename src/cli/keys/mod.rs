@@ -1,20 +1,24 @@
 //! `meterbase keys`
 
-use chrono::{DateTime, Duration, Utc};
+mod create;
+
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::builder::FalseyValueParser;
 use clap::{Args, Subcommand};
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
+use crate::cli::keys::create::CreateArgs;
+use crate::cli::serve::time;
 use crate::cli::{DatabaseArgs, Failure, print, print_json, say};
 use crate::core::entity::Ref;
 use crate::database::{self, Database};
 use crate::embedded::Role;
-use crate::keys::{self, Change, KeyPart, KeyRate, NewKey, Scope, StoredKey};
+use crate::keys::{self, Change, KeyRate, StoredKey};
 use crate::migrate;
 use crate::registry::audit::By;
 
-/// Create, list, limit and revoke API keys
+/// Create, list, limit, rotate and revoke API keys
 ///
 /// Works on the database itself, so it needs no key. Also while a server runs on it.
 #[derive(Debug, Args)]
@@ -23,8 +27,11 @@ Examples:
   meterbase keys create --scope admin
   meterbase keys create --scope ingest --provider northwind --name gateway-7 --expires 90d
   meterbase keys create --scope ingest --provider northwind --rate 500 --burst 10000
+  meterbase keys create --scope ingest --provider northwind --device meter-0001
+  meterbase keys create --scope read --provider northwind --customer acme
   meterbase keys list --provider northwind
   meterbase keys limit 0199d0a4-5b1e-7c42-9a6f-0d3a4c5b6e7f --rate 2000
+  meterbase keys rotate 0199d0a4-5b1e-7c42-9a6f-0d3a4c5b6e7f --overlap 7d
   meterbase keys revoke 0199d0a4-5b1e-7c42-9a6f-0d3a4c5b6e7f")]
 pub struct KeysArgs {
     #[command(subcommand)]
@@ -36,30 +43,8 @@ enum KeysCommand {
     Create(CreateArgs),
     List(ListArgs),
     Limit(LimitArgs),
+    Rotate(RotateArgs),
     Revoke(RevokeArgs),
-}
-
-/// Create a key and print it, alone, on standard output
-///
-/// It is shown this once: only a hash of it is stored.
-#[derive(Debug, Args)]
-struct CreateArgs {
-    /// What the key may do
-    #[arg(long, env = "METERBASE_KEY_SCOPE")]
-    scope: Scope,
-    /// Key or id of the provider it acts in; needed for every scope but admin
-    #[arg(long, env = "METERBASE_PROVIDER", value_name = "PROVIDER")]
-    provider: Option<String>,
-    /// Name by which people know it, up to 256 characters
-    #[arg(long, env = "METERBASE_KEY_NAME")]
-    name: Option<String>,
-    /// When it ends: a time from now such as 90d or 12h, or an instant such as 2027-01-01T00:00:00Z [default: never]
-    #[arg(long, env = "METERBASE_KEY_EXPIRES", value_name = "WHEN", value_parser = expiry)]
-    expires: Option<Expiry>,
-    #[command(flatten)]
-    rate: RateArgs,
-    #[command(flatten)]
-    database: DatabaseArgs,
 }
 
 #[derive(Debug, Args)]
@@ -81,6 +66,21 @@ struct LimitArgs {
     id: Uuid,
     #[command(flatten)]
     rate: RateArgs,
+    #[command(flatten)]
+    database: DatabaseArgs,
+}
+
+/// Give a key another secret and print the key, alone, on standard output
+///
+/// It is shown this once. The secret before is good too for a while; one before that is not any more.
+#[derive(Debug, Args)]
+struct RotateArgs {
+    /// Id of the key, as `keys list` shows it
+    #[arg(env = "METERBASE_KEY_ID")]
+    id: Uuid,
+    /// For how long the secret before is good too; 0s for no longer
+    #[arg(long, env = "METERBASE_KEY_OVERLAP", value_name = "TIME", default_value = "1d", value_parser = time)]
+    overlap: std::time::Duration,
     #[command(flatten)]
     database: DatabaseArgs,
 }
@@ -108,13 +108,6 @@ struct RevokeArgs {
     database: DatabaseArgs,
 }
 
-/// When a key ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Expiry {
-    After(Duration),
-    At(DateTime<Utc>),
-}
-
 impl KeysArgs {
     pub async fn run(self) -> Result<(), Failure> {
         match self.command {
@@ -130,6 +123,9 @@ impl KeysArgs {
                     .with(Role::Command, async |database| limit(database, args.id, args.rate.given()).await)
                     .await
             }
+            KeysCommand::Rotate(args) => {
+                args.database.with(Role::Command, async |database| args.run(database).await).await
+            }
             KeysCommand::Revoke(args) => {
                 args.database.with(Role::Command, async |database| revoke(database, args.id).await).await
             }
@@ -137,36 +133,16 @@ impl KeysArgs {
     }
 }
 
-impl CreateArgs {
-    /// What can be seen without a database.
-    fn check(&self) -> Result<(), Failure> {
-        let usage = |text: &str| Err(Failure::Usage(text.to_owned()));
-        match (self.scope, &self.provider) {
-            (Scope::Admin, Some(_)) => usage("an admin key acts in every provider: leave --provider out"),
-            (Scope::Provider | Scope::Read | Scope::Ingest, None) => {
-                usage("a key of this scope acts in one provider: name it with --provider")
-            }
-            _ if self.name.as_ref().is_some_and(|name| !(1..=256).contains(&name.chars().count())) => {
-                usage("--name has 1 to 256 characters")
-            }
-            _ if self.expires.is_some_and(|expires| expires.instant(Utc::now()).is_none_or(|at| at <= Utc::now())) => {
-                usage("--expires must be in the future")
-            }
-            _ => Ok(()),
-        }
-    }
-
+impl RotateArgs {
     async fn run(&self, database: &Database) -> Result<(), Failure> {
         let mut db = current(database).await?;
-        let provider = match &self.provider {
-            Some(named) => Some(provider_id(&mut db, named).await?),
-            None => None,
-        };
-        let expires = self.expires.and_then(|expires| expires.instant(Utc::now()));
-        let (name, rate) = (self.name.as_deref(), self.rate.given());
-        let new =
-            NewKey { scope: self.scope, provider_id: provider, part: KeyPart::All, name, expires_at: expires, rate };
-        let (key, _) = keys::make(&mut db, &By::command_line(provider), &new).await?;
+        let mut db = db.begin().await?;
+        let key = locked(&mut db, self.id).await?;
+        let overlap = TimeDelta::from_std(self.overlap)?;
+        let rotated = keys::rotate(&mut db, &By::command_line(None), &key, overlap).await?;
+        let ended = || Failure::Failed(format!("key {} is revoked or has expired; create a new one", self.id));
+        let (key, _) = rotated.ok_or_else(ended)?;
+        db.commit().await?;
         print(&key.reveal())
     }
 }
@@ -179,9 +155,11 @@ impl RateArgs {
 
 async fn limit(database: &Database, id: Uuid, rate: KeyRate) -> Result<(), Failure> {
     let mut db = current(database).await?;
-    let key = find(&mut db, id).await?;
+    let mut db = db.begin().await?;
+    let key = locked(&mut db, id).await?;
     let to = Change { name: key.name.as_deref(), expires_at: key.expires_at, rate };
     keys::change(&mut db, &By::command_line(None), &key, &to).await?;
+    db.commit().await?;
     say(&format!("key {id}: {}", told(rate)));
     Ok(())
 }
@@ -196,9 +174,9 @@ fn told(KeyRate { rate, burst }: KeyRate) -> String {
     }
 }
 
-async fn find(db: &mut PgConnection, id: Uuid) -> Result<StoredKey, Failure> {
+async fn locked(db: &mut PgConnection, id: Uuid) -> Result<StoredKey, Failure> {
     let no_such = || Failure::Failed(format!("there is no key {id}; `meterbase keys list` shows those there are"));
-    keys::find(db, None, id).await?.ok_or_else(no_such)
+    keys::lock(db, None, id).await?.ok_or_else(no_such)
 }
 
 impl ListArgs {
@@ -215,8 +193,10 @@ impl ListArgs {
 
 async fn revoke(database: &Database, id: Uuid) -> Result<(), Failure> {
     let mut db = current(database).await?;
-    let key = find(&mut db, id).await?;
+    let mut db = db.begin().await?;
+    let key = locked(&mut db, id).await?;
     keys::revoke(&mut db, &By::command_line(None), &key).await?;
+    db.commit().await?;
     say(&format!("key {id} is revoked"));
     Ok(())
 }
@@ -240,7 +220,7 @@ pub async fn provider_id(db: &mut PgConnection, named: &str) -> Result<i32, Fail
     let Ok(named) = named.parse::<Ref>() else {
         return Err(Failure::Usage(format!("--provider: {named:?} is neither a key nor an id")));
     };
-    let found: Option<(i32,)> = sqlx::query_as(include_str!("../../sql/keys/tenant.sql"))
+    let found: Option<(i32,)> = sqlx::query_as(include_str!("../../../sql/keys/tenant.sql"))
         .bind(None::<i32>)
         .bind(named.key())
         .bind(named.id())
@@ -253,54 +233,38 @@ fn table(keys: &[StoredKey]) -> String {
     let day = |at: Option<DateTime<Utc>>| at.map_or("-".to_owned(), |at| at.format("%Y-%m-%d %H:%M").to_string());
     let mut table = comfy_table::Table::new();
     table.load_preset(comfy_table::presets::NOTHING);
-    table.set_header(["ID", "SCOPE", "PROVIDER", "NAME", "CREATED (UTC)", "EXPIRES", "REVOKED", "RATE"]);
+    table.set_header([
+        "ID",
+        "SCOPE",
+        "PROVIDER",
+        "ONLY FOR",
+        "NAME",
+        "CREATED (UTC)",
+        "EXPIRES",
+        "REVOKED",
+        "LAST USED",
+        "RATE",
+    ]);
     for key in keys {
         table.add_row([
             key.id.to_string(),
             key.scope.to_string(),
             key.provider.clone().unwrap_or("-".to_owned()),
+            only_for(key),
             key.name.clone().unwrap_or("-".to_owned()),
             day(Some(key.created_at)),
             day(key.expires_at),
             day(key.revoked_at),
+            day(key.last_used_at),
             told(key.rate),
         ]);
     }
     table.trim_fmt()
 }
 
-impl Expiry {
-    /// None beyond the end of the calendar.
-    fn instant(self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        match self {
-            Self::After(duration) => now.checked_add_signed(duration),
-            Self::At(instant) => Some(instant),
-        }
-    }
-}
-
-fn expiry(text: &str) -> Result<Expiry, String> {
-    let wrong = || "not a time from now such as 90d or 12h, nor an instant such as 2027-01-01T00:00:00Z".to_owned();
-    let number = |digits: &str| digits.parse::<u32>().map(i64::from).map_err(|_| wrong());
-    match text.char_indices().last() {
-        Some((at, 'd')) => number(&text[..at]).map(|days| Expiry::After(Duration::days(days))),
-        Some((at, 'h')) => number(&text[..at]).map(|hours| Expiry::After(Duration::hours(hours))),
-        _ => DateTime::parse_from_rfc3339(text).map(|at| Expiry::At(at.to_utc())).map_err(|_| wrong()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn expiry_is_a_time_from_now_or_an_instant() {
-        assert_eq!(expiry("90d"), Ok(Expiry::After(Duration::days(90))));
-        assert_eq!(expiry("12h"), Ok(Expiry::After(Duration::hours(12))));
-        let instant = "2027-01-01T01:00:00+01:00";
-        assert_eq!(expiry(instant), Ok(Expiry::At("2027-01-01T00:00:00Z".parse().unwrap())));
-        for wrong in ["", "d", "-1d", "90", "2027-01-01", "2027-01-01T00:00:00", "1é"] {
-            assert!(expiry(wrong).is_err(), "{wrong}");
-        }
-    }
+/// The part of its provider that a key is for.
+fn only_for(key: &StoredKey) -> String {
+    let parts = [("customer", &key.customer), ("group", &key.group), ("device", &key.device)];
+    let part = parts.into_iter().find_map(|(what, name)| Some(format!("{what} {}", name.as_ref()?)));
+    part.unwrap_or("-".to_owned())
 }

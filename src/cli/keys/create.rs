@@ -1,0 +1,155 @@
+//! `meterbase keys create`
+
+use chrono::{DateTime, Duration, Utc};
+use clap::Args;
+use sqlx::PgConnection;
+
+use crate::cli::keys::{RateArgs, current, provider_id};
+use crate::cli::{DatabaseArgs, Failure, print};
+use crate::core::entity::Ref;
+use crate::database::Database;
+use crate::keys::{self, KeyPart, NewKey, Scope};
+use crate::registry::audit::By;
+
+/// Create a key and print it, alone, on standard output
+///
+/// It is shown this once: only a hash of it is stored.
+#[derive(Debug, Args)]
+pub struct CreateArgs {
+    /// What the key may do
+    #[arg(long, env = "METERBASE_KEY_SCOPE")]
+    scope: Scope,
+    /// Key or id of the provider it acts in; needed for every scope but admin
+    #[arg(long, env = "METERBASE_PROVIDER", value_name = "PROVIDER")]
+    provider: Option<String>,
+    /// Key or id of a customer, for which with all below it the key is good alone; of scope read or ingest
+    #[arg(long, env = "METERBASE_KEY_CUSTOMER", group = "part")]
+    customer: Option<String>,
+    /// Key or id of a group, for whose devices alone an ingest key posts
+    #[arg(long, env = "METERBASE_KEY_GROUP", group = "part")]
+    group: Option<String>,
+    /// Key or id of a device, for which alone an ingest key posts
+    #[arg(long, env = "METERBASE_KEY_DEVICE", group = "part")]
+    device: Option<String>,
+    /// Name by which people know it, up to 256 characters
+    #[arg(long, env = "METERBASE_KEY_NAME")]
+    name: Option<String>,
+    /// When it ends: a time from now such as 90d or 12h, or an instant such as 2027-01-01T00:00:00Z [default: never]
+    #[arg(long, env = "METERBASE_KEY_EXPIRES", value_name = "WHEN", value_parser = expiry)]
+    expires: Option<Expiry>,
+    #[command(flatten)]
+    rate: RateArgs,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+}
+
+/// When a key ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Expiry {
+    After(Duration),
+    At(DateTime<Utc>),
+}
+
+impl CreateArgs {
+    /// What can be seen without a database.
+    pub fn check(&self) -> Result<(), Failure> {
+        let usage = |text: &str| Err(Failure::Usage(text.to_owned()));
+        match (self.scope, &self.provider) {
+            (Scope::Admin, Some(_)) => usage("an admin key acts in every provider: leave --provider out"),
+            (Scope::Provider | Scope::Read | Scope::Ingest, None) => {
+                usage("a key of this scope acts in one provider: name it with --provider")
+            }
+            (Scope::Admin | Scope::Provider, _) if self.part().is_some() => {
+                usage("only keys of scope read or ingest can be for a part of a provider")
+            }
+            (Scope::Read, _) if self.customer.is_none() && self.part().is_some() => {
+                usage("a read key can be for a --customer; a group or a device can have ingest keys")
+            }
+            _ if self.name.as_ref().is_some_and(|name| !(1..=256).contains(&name.chars().count())) => {
+                usage("--name has 1 to 256 characters")
+            }
+            _ if self.expires.is_some_and(|expires| expires.instant(Utc::now()).is_none_or(|at| at <= Utc::now())) => {
+                usage("--expires must be in the future")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub async fn run(&self, database: &Database) -> Result<(), Failure> {
+        let mut db = current(database).await?;
+        let provider = match &self.provider {
+            Some(named) => Some(provider_id(&mut db, named).await?),
+            None => None,
+        };
+        let expires = self.expires.and_then(|expires| expires.instant(Utc::now()));
+        let (name, rate) = (self.name.as_deref(), self.rate.given());
+        let part = match provider.zip(self.part()) {
+            Some((provider_id, (what, named))) => part(&mut db, provider_id, what, named).await?,
+            None => KeyPart::All,
+        };
+        let new = NewKey { scope: self.scope, provider_id: provider, part, name, expires_at: expires, rate };
+        let (key, _) = keys::make(&mut db, &By::command_line(provider), &new).await?;
+        print(&key.reveal())
+    }
+
+    /// What the key is for alone, and its name.
+    fn part(&self) -> Option<(&'static str, &str)> {
+        let given = [("customer", &self.customer), ("group", &self.group), ("device", &self.device)];
+        given.into_iter().find_map(|(what, named)| Some((what, named.as_deref()?)))
+    }
+}
+
+async fn part(db: &mut PgConnection, provider_id: i32, what: &str, named: &str) -> Result<KeyPart, Failure> {
+    let Ok(name) = named.parse::<Ref>() else {
+        return Err(Failure::Usage(format!("--{what}: {named:?} is neither a key nor an id")));
+    };
+    let found: Option<i32> = sqlx::query_scalar(include_str!("../../../sql/keys/part.sql"))
+        .bind(provider_id)
+        .bind(what)
+        .bind(name.key())
+        .bind(name.id())
+        .fetch_optional(db)
+        .await?;
+    match (what, found) {
+        ("customer", Some(id)) => Ok(KeyPart::Customer(id)),
+        ("group", Some(id)) => Ok(KeyPart::Group(id)),
+        (_, Some(id)) => Ok(KeyPart::Device(id)),
+        (_, None) => Err(Failure::Failed(format!("the provider has no {what} {name}"))),
+    }
+}
+
+impl Expiry {
+    /// None beyond the end of the calendar.
+    fn instant(self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        match self {
+            Self::After(duration) => now.checked_add_signed(duration),
+            Self::At(instant) => Some(instant),
+        }
+    }
+}
+
+fn expiry(text: &str) -> Result<Expiry, String> {
+    let wrong = || "not a time from now such as 90d or 12h, nor an instant such as 2027-01-01T00:00:00Z".to_owned();
+    let number = |digits: &str| digits.parse::<u32>().map(i64::from).map_err(|_| wrong());
+    match text.char_indices().last() {
+        Some((at, 'd')) => number(&text[..at]).map(|days| Expiry::After(Duration::days(days))),
+        Some((at, 'h')) => number(&text[..at]).map(|hours| Expiry::After(Duration::hours(hours))),
+        _ => DateTime::parse_from_rfc3339(text).map(|at| Expiry::At(at.to_utc())).map_err(|_| wrong()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expiry_is_a_time_from_now_or_an_instant() {
+        assert_eq!(expiry("90d"), Ok(Expiry::After(Duration::days(90))));
+        assert_eq!(expiry("12h"), Ok(Expiry::After(Duration::hours(12))));
+        let instant = "2027-01-01T01:00:00+01:00";
+        assert_eq!(expiry(instant), Ok(Expiry::At("2027-01-01T00:00:00Z".parse().unwrap())));
+        for wrong in ["", "d", "-1d", "90", "2027-01-01", "2027-01-01T00:00:00", "1é"] {
+            assert!(expiry(wrong).is_err(), "{wrong}");
+        }
+    }
+}

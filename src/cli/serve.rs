@@ -123,7 +123,7 @@ pub struct Pools {
         value_parser = clap::value_parser!(u32).range(1..=1000))]
     ingest_connections: u32,
     /// Readings that are stored in one transaction, about: a larger request is not split
-    #[arg(long, env = "METERBASE_FLUSH_READINGS", value_name = "NUMBER", default_value = "20000",
+    #[arg(long, env = "METERBASE_FLUSH_READINGS", value_name = "NUMBER", default_value = "10000",
         value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     flush_readings: u32,
     /// How long readings wait for others to be stored with

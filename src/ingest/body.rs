@@ -1,5 +1,7 @@
 //! The body of a request: its media type, its encoding, its readings.
 
+use std::time::{Duration, Instant};
+
 use axum::extract::{FromRef, FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use chrono::Utc;
@@ -26,6 +28,9 @@ pub const READING_BYTES: usize = 512;
 /// How many bytes of readings are taken at once, or a little more.
 const ROOM: usize = 64 * 1024;
 
+/// How long a provider that floods waits to be refused again.
+const PAUSE: Duration = Duration::from_millis(200);
+
 /// The readings of a body.
 pub struct SentReadings {
     pub items: Vec<Item>,
@@ -43,13 +48,13 @@ where
         let (format, encoding) = (format(request.headers())?, encoding(request.headers())?);
         let held = request.extensions().get::<Held>().cloned();
         let held = held.ok_or_else(|| Problem::internal("a body came past the intake"))?;
+        let app = App::from_ref(state);
+        has_room(&app, &held).await?;
         let bytes = intake::whole(request, Limit::SentBytes, MAX_BODY).await?;
         if encoding.is_none() && bytes.len() <= INLINE {
             return readings(bytes, None, format, held);
         }
-        let app = App::from_ref(state);
         let decoder = decoder(&app, &held).await?;
-        // Decoding is most of the work of a request that is refused.
         if let Some(part) = held.part() {
             app.ingest.has_room(part.provider_id)?;
         }
@@ -60,6 +65,18 @@ where
         });
         decoding.await.map_err(Problem::internal)?
     }
+}
+
+/// Refuses a body that could not wait to be stored before it is read: reading and decoding are most of the work of a request
+/// that is refused. One of a provider that was refused just before is answered after a pause: those who do not heed
+/// `Retry-After` would else take the time of all others by being refused.
+async fn has_room(app: &App, held: &Held) -> Result<()> {
+    let Some(part) = held.part() else { return Ok(()) };
+    let Err(full) = app.ingest.has_room(part.provider_id) else { return Ok(()) };
+    if full.code == Code::TooManyReadings && part.refused(Instant::now()) {
+        tokio::time::sleep(PAUSE).await;
+    }
+    Err(full)
 }
 
 /// A decoder, when it is this body's turn. A provider has few bodies in the line for them, so others' do not wait for all of

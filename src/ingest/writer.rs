@@ -32,7 +32,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let linger = Linger { idle: Duration::from_millis(2), busy: Duration::from_millis(30) };
-        Self { flush_readings: 20_000, linger }
+        Self { flush_readings: 10_000, linger }
     }
 }
 

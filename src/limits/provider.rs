@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
@@ -17,7 +18,12 @@ pub struct Part {
     pub memory: Arc<Budget>,
     /// As many as there are decoders: of a provider's bodies no more wait in the line for these, where others wait too.
     pub decoders: Arc<Semaphore>,
+    /// When a request of it was last refused because too much of it waits.
+    refused_at: Mutex<Option<Instant>>,
 }
+
+/// Refused again within this time, a provider sends faster than it was told to.
+const HASTE: Duration = Duration::from_secs(2);
 
 /// The parts of those that have requests under way.
 #[derive(Debug)]
@@ -40,7 +46,8 @@ impl Parts {
         }
         parts.retain(|_, part| part.strong_count() > 0);
         let memory = Budget::new(Limit::ProviderInflightBytes, self.memory);
-        let part = Arc::new(Part { provider_id, memory, decoders: Arc::new(Semaphore::new(self.decoders)) });
+        let decoders = Arc::new(Semaphore::new(self.decoders));
+        let part = Arc::new(Part { provider_id, memory, decoders, refused_at: Mutex::default() });
         parts.insert(provider_id, Arc::downgrade(&part));
         part
     }
@@ -49,6 +56,14 @@ impl Parts {
     pub fn most_memory(&self) -> usize {
         let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         parts.values().filter_map(Weak::upgrade).map(|part| part.memory.used()).max().unwrap_or(0)
+    }
+}
+
+impl Part {
+    /// Notes that a request of the provider is refused; tells whether another one was just before.
+    pub fn refused(&self, now: Instant) -> bool {
+        let before = self.refused_at.lock().unwrap_or_else(PoisonError::into_inner).replace(now);
+        before.is_some_and(|before| now.duration_since(before) < HASTE)
     }
 }
 
@@ -117,6 +132,14 @@ mod tests {
         assert_eq!(parts.most_memory(), 90);
         drop((one, other, share));
         assert_eq!((parts.most_memory(), parts.of(1).memory.used()), (0, 0));
+    }
+
+    #[test]
+    fn a_provider_that_is_refused_again_at_once_is_told_from_one_that_waits() {
+        let (parts, now) = (Parts::new(100, 2), Instant::now());
+        let (part, other) = (parts.of(1), parts.of(2));
+        assert!(!part.refused(now) && part.refused(now + HASTE / 2));
+        assert!(!part.refused(now + 2 * HASTE) && !other.refused(now));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The limit: the same rows, sorted as the server sorts them, in transactions as large as its largest, by binary COPY
-//! into a hypertable with the columns, indexes and chunks of `reading`, without triggers, while nothing else runs.
+//! The limit: the same rows, sorted as the server sorts them, in transactions twice as large as its largest, by binary
+//! COPY into a hypertable with the columns, indexes and chunks of `reading`, without triggers, while nothing else runs.
 //!
 //! The rows are made ready before the clock starts. Beside the limit, what its parts take: the same without an index, and
 //! into `reading` itself, with its triggers.
@@ -21,7 +21,6 @@ use crate::cli::bench::ingest::scratch::Scratch;
 use crate::cli::bench::ingest::usage::{Meter, Usage};
 use crate::cli::progress::{Progress, Unit};
 use crate::database::Edition;
-use crate::ingest::Settings;
 
 /// How fast rows were copied.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -51,6 +50,9 @@ pub struct Copy {
 
 /// Most rows that are copied: of the earliest instants.
 const MOST_ROWS: i64 = 3_000_000;
+
+/// Rows of a transaction: twice as many as the server stores in one, for the limit is what would be best.
+const PART: i64 = 20_000;
 
 /// Connections that the server stores on, unless told otherwise.
 pub const CONNECTIONS: u32 = 4;
@@ -88,10 +90,9 @@ pub async fn measure(scratch: &Scratch, edition: Edition, length: Duration) -> R
 
 /// The stored rows, in the order of their instants, cut into transactions and sorted in each.
 async fn parts(db: &mut PgConnection) -> Result<Parts, Failure> {
-    let size = Settings::default().flush_readings as i64;
     sqlx::raw_sql("DROP TABLE IF EXISTS bench_row").execute(&mut *db).await?;
     let made = include_str!("../../../../sql/bench/rows.sql");
-    let made = AssertSqlSafe(made.replace("{size}", &size.to_string()).replace("{most}", &MOST_ROWS.to_string()));
+    let made = AssertSqlSafe(made.replace("{size}", &PART.to_string()).replace("{most}", &MOST_ROWS.to_string()));
     sqlx::raw_sql(made).execute(&mut *db).await?;
     let counts: Vec<(i64, i64)> =
         sqlx::query_as("SELECT part, count(*) FROM bench_row GROUP BY part ORDER BY part").fetch_all(&mut *db).await?;

@@ -30,31 +30,20 @@ BEGIN
         EXECUTE format('GRANT SELECT ON %s TO %I', of.name, servers);
         EXECUTE format('REVOKE ALL ON %s FROM PUBLIC', of.name);
     END LOOP;
+    -- So are Meterbase's own functions, and those of PostgreSQL that write, or that make the servers wait: they take
+    -- advisory locks themselves.
     FOR of IN
         SELECT p.oid::regprocedure AS name FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
-        WHERE n.nspname LIKE '\_timescaledb\_%' AND pg_has_role(p.proowner, 'USAGE')
-          AND p.proname NOT IN ('to_timestamp', 'to_unix_microseconds', 'cagg_watermark')
-          AND (p.proacl IS NULL OR EXISTS (SELECT FROM aclexplode(p.proacl) AS a WHERE a.grantee = 0))
-    LOOP
-        EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I', of.name, servers);
-        EXECUTE format('REVOKE EXECUTE ON ROUTINE %s FROM PUBLIC', of.name);
-    END LOOP;
-    -- Meterbase's own functions.
-    FOR of IN
-        SELECT p.oid::regprocedure AS name FROM pg_proc AS p
-        WHERE p.pronamespace = 'public'::regnamespace AND pg_has_role(p.proowner, 'USAGE')
-          AND NOT EXISTS (SELECT FROM pg_depend AS d
-                          WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
-          AND (p.proacl IS NULL OR EXISTS (SELECT FROM aclexplode(p.proacl) AS a WHERE a.grantee = 0))
-    LOOP
-        EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I', of.name, servers);
-        EXECUTE format('REVOKE EXECUTE ON ROUTINE %s FROM PUBLIC', of.name);
-    END LOOP;
-    -- Those of PostgreSQL that write, or that make the servers wait: they take advisory locks themselves.
-    FOR of IN
-        SELECT p.oid::regprocedure AS name FROM pg_proc AS p
-        WHERE p.pronamespace = 'pg_catalog'::regnamespace AND pg_has_role(p.proowner, 'USAGE')
-          AND p.proname ~ '^(pg_(try_)?advisory_.*|lo_creat|lo_create|lo_from_bytea|pg_logical_emit_message|txid_current|pg_current_xact_id)$'
+        WHERE CASE
+                WHEN n.nspname LIKE '\_timescaledb\_%' THEN
+                    p.proname NOT IN ('to_timestamp', 'to_unix_microseconds', 'cagg_watermark')
+                WHEN n.nspname = 'public' THEN
+                    NOT EXISTS (SELECT FROM pg_depend AS d
+                                WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
+                WHEN n.nspname = 'pg_catalog' THEN
+                    p.proname ~ '^(pg_(try_)?advisory_.*|lo_creat|lo_create|lo_from_bytea|pg_logical_emit_message|txid_current|pg_current_xact_id)$'
+              END
+          AND pg_has_role(p.proowner, 'USAGE')
           AND (p.proacl IS NULL OR EXISTS (SELECT FROM aclexplode(p.proacl) AS a WHERE a.grantee = 0))
     LOOP
         EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I', of.name, servers);

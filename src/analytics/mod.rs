@@ -17,10 +17,10 @@ mod spans;
 pub mod usage;
 
 use chrono::{Datelike, Utc};
-use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::database::Edition;
+use crate::rollup::{self, Stores};
 
 pub use about::VIEWS;
 pub use password::Password;
@@ -36,8 +36,7 @@ fn unit(scale: &str) -> String {
 /// a view, and views; PostgreSQL refuses anything else.
 pub async fn apply(db: &mut PgConnection, edition: Edition) -> sqlx::Result<()> {
     let statements = statements(db, edition).await?;
-    let fingerprint =
-        Sha256::digest(statements.join("\n")).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let fingerprint = rollup::fingerprint(&statements);
     let views: Vec<_> = VIEWS.iter().map(|(view, _)| *view).collect();
     let there: bool = sqlx::query_scalar(include_str!("../../sql/analytics/there.sql"))
         .bind(&fingerprint)
@@ -58,10 +57,8 @@ pub async fn apply(db: &mut PgConnection, edition: Edition) -> sqlx::Result<()> 
 
 async fn statements(db: &mut PgConnection, edition: Edition) -> sqlx::Result<Vec<String>> {
     let stores = match edition {
-        Edition::Apache => Vec::new(),
-        Edition::Community => {
-            sqlx::query_as(include_str!("../../sql/analytics/stores.sql")).fetch_all(&mut *db).await?
-        }
+        Edition::Apache => Stores::default(),
+        Edition::Community => Stores::read(db).await?,
     };
     let plain = [
         include_str!("../../sql/analytics/functions.sql"),

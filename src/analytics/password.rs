@@ -6,6 +6,7 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
+use pbkdf2::pbkdf2_hmac_array;
 use sha2::{Digest, Sha256};
 
 /// A password. Its `Debug` hides it; [`Password::reveal`] is the only way to see it.
@@ -24,7 +25,7 @@ impl Password {
     pub fn random() -> Result<Self, getrandom::Error> {
         let mut bytes = [0; 20];
         getrandom::fill(&mut bytes)?;
-        Ok(Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
+        Ok(Self(hex::encode(bytes)))
     }
 
     /// One that somebody chose. Characters that SASLprep would change are refused.
@@ -46,22 +47,11 @@ impl Password {
     }
 
     fn verifier_with(&self, salt: &[u8], iterations: u32) -> String {
-        let salted = self.salted(salt, iterations);
-        let stored_key = Sha256::digest(mac(&salted, &[b"Client Key"]));
-        let server_key = mac(&salted, &[b"Server Key"]);
+        let salted = pbkdf2_hmac_array::<Sha256, 32>(self.0.as_bytes(), salt, iterations);
+        let stored_key = Sha256::digest(mac(&salted, b"Client Key"));
+        let server_key = mac(&salted, b"Server Key");
         let [salt, stored_key, server_key] = [salt, &stored_key, &server_key].map(|bytes| STANDARD.encode(bytes));
         format!("SCRAM-SHA-256${iterations}:{salt}${stored_key}:{server_key}")
-    }
-
-    /// PBKDF2 with one block.
-    fn salted(&self, salt: &[u8], iterations: u32) -> [u8; 32] {
-        let mut last = mac(self.0.as_bytes(), &[salt, &1_u32.to_be_bytes()]);
-        let mut sum = last;
-        for _ in 1..iterations {
-            last = mac(self.0.as_bytes(), &[&last]);
-            sum.iter_mut().zip(last).for_each(|(sum, last)| *sum ^= last);
-        }
-        sum
     }
 }
 
@@ -71,10 +61,10 @@ impl fmt::Debug for Password {
     }
 }
 
-fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+fn mac(key: &[u8], text: &[u8]) -> [u8; 32] {
     // HMAC takes keys of any length.
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a key");
-    parts.iter().for_each(|part| mac.update(part));
+    mac.update(text);
     mac.finalize().into_bytes().into()
 }
 
@@ -92,7 +82,7 @@ mod tests {
         let nonce = "rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
         let exchange =
             format!("n=user,r=rOprNGfwEbeRWgbNEkqO,r={nonce},s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,c=biws,r={nonce}");
-        let sign = |key: &str| mac(&STANDARD.decode(key).unwrap(), &[exchange.as_bytes()]);
+        let sign = |key: &str| mac(&STANDARD.decode(key).unwrap(), exchange.as_bytes());
         assert_eq!(STANDARD.encode(sign(server_key)), "6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
         let proof = STANDARD.decode("dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=").unwrap();
         let client_key: Vec<_> = proof.iter().zip(sign(stored_key)).map(|(a, b)| a ^ b).collect();

@@ -2,6 +2,7 @@
 
 use crate::analytics::spans::spans;
 use crate::analytics::unit;
+use crate::rollup::Stores;
 use crate::rollup::definition::Period;
 
 /// Whose figures a view has.
@@ -14,14 +15,6 @@ struct Level {
     joins: &'static str,
     /// The provider of a row.
     provider: &'static str,
-}
-
-/// Where the rows of a continuous aggregate are that are materialised.
-#[derive(Debug, Clone, sqlx::FromRow)]
-pub struct Store {
-    pub rollup: String,
-    pub number: i32,
-    pub store: String,
 }
 
 /// The day on which billing months of the customer `c` begin.
@@ -63,9 +56,8 @@ LEFT JOIN device_group AS g ON g.group_id = r.group_id",
     },
 ];
 
-/// The statements that make the views: `stores` are those of the continuous aggregates, none where rollups are plain
-/// hypertables. `year` is the one that it is.
-pub fn views(stores: &[Store], year: i32) -> Vec<String> {
+/// The statements that make the views; `year` is the one that it is.
+pub fn views(stores: &Stores, year: i32) -> Vec<String> {
     let views = LEVELS.iter().flat_map(|level| PERIODS.map(|(period, adverb, noun)| (level, period, adverb, noun)));
     let view = |(level, period, adverb, noun): (&Level, Period, &str, &str)| {
         let branches: Vec<_> = level.branches(stores, period, year).iter().map(|of| level.branch(of, noun)).collect();
@@ -78,7 +70,7 @@ pub fn views(stores: &[Store], year: i32) -> Vec<String> {
 
 impl Level {
     /// What each branch reads: the members of a union.
-    fn branches(&self, stores: &[Store], period: Period, year: i32) -> Vec<Vec<String>> {
+    fn branches(&self, stores: &Stores, period: Period, year: i32) -> Vec<Vec<String>> {
         let (adverb, billing, time) = match period {
             Period::Hour => ("hourly", "billing_day", "r.bucket"),
             Period::Day => ("daily", "billing_day", "r.billing_day"),
@@ -101,15 +93,15 @@ impl Level {
     }
 
     /// A rollup; or what of it is materialised, where indexes are, and what is not.
-    fn members(&self, stores: &[Store], adverb: &str, time: &str, conditions: &str) -> Vec<String> {
+    fn members(&self, stores: &Stores, adverb: &str, time: &str, conditions: &str) -> Vec<String> {
         let rollup = format!("{}_{adverb}", self.subject);
-        let Some(store) = stores.iter().find(|store| store.rollup == rollup) else {
+        let Some(store) = stores.of(&rollup) else {
             return vec![self.member(&rollup, time, conditions)];
         };
         // One snapshot sees the watermark and all that was materialised up to it.
         let edge = include_str!("../../sql/analytics/edge.sql").replace("{number}", &store.number.to_string());
         let cut = |operator| format!("{conditions}\n  AND r.bucket {operator} {}", edge.trim_end());
-        vec![self.member(&store.store, time, &cut("<")), self.member(&rollup, time, &cut(">="))]
+        vec![self.member(&store.name, time, &cut("<")), self.member(&rollup, time, &cut(">="))]
     }
 
     fn member(&self, source: &str, time: &str, conditions: &str) -> String {

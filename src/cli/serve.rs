@@ -14,7 +14,7 @@ use crate::embedded::Role;
 use crate::ingest;
 use crate::keys::{self, Scope};
 use crate::rollup::{columnstore, retention::Keep};
-use crate::server::{PATIENT_CONNECTIONS, ServeConfig, Server, TlsFiles};
+use crate::server::{OTHER_CONNECTIONS, ServeConfig, Server, TlsFiles};
 use crate::verify::{sample::Sample, schedule::Schedule};
 
 /// Run the server
@@ -148,7 +148,7 @@ impl Pools {
 }
 
 /// Connections that a server has beside its pools, for its background work.
-const BACKGROUND_CONNECTIONS: u32 = 4 + PATIENT_CONNECTIONS;
+const BACKGROUND_CONNECTIONS: u32 = 4 + OTHER_CONNECTIONS;
 
 impl ServeArgs {
     pub async fn run(self, stop: CancellationToken) -> Result<(), Failure> {

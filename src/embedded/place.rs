@@ -167,7 +167,7 @@ fn make_open_directory(path: &Path) -> Result<(), EmbeddedError> {
 fn random_name(parent: &str) -> Result<String, EmbeddedError> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).map_err(|error| failed(Path::new(parent))(error.into()))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex::encode(bytes))
 }
 
 /// Whether a user may pass through a directory and all above it, by their permission bits.

@@ -1,8 +1,9 @@
 //! Who calls, asked of the database for many requests at once.
 //!
 //! Every request begins with its key, and a key that was revoked must not be taken from that moment on, on any server; so
-//! nothing is remembered but which keys were used, which is noted once in a while. Instead the requests that come while the database is being asked are asked about together: under
-//! load a statement serves many of them, and alone a request waits for nobody.
+//! nothing is remembered but which keys were used, which is noted once in a while. Instead the requests that come while
+//! the database is being asked are asked about together: under load a statement serves many of them, and alone a request
+//! waits for nobody.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -32,6 +34,9 @@ struct Question {
 /// far longer, and all requests with it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// One is asked; another takes its place where that does not answer.
+pub const CONNECTIONS: u32 = 2;
+
 /// Most requests that one statement asks about, and that wait for the next one.
 const MOST: usize = 1_000;
 
@@ -39,8 +44,11 @@ const MOST: usize = 1_000;
 pub const NOTING: Duration = Duration::from_secs(60);
 
 impl Callers {
-    /// Asks on connections of `pool`, one at a time, and notes after each `noting` which keys were used.
-    pub fn start(pool: PgPool, noting: Duration) -> Self {
+    /// Asks on connections of its own, one at a time, and notes after each `noting` which keys were used.
+    pub fn start(options: &PgConnectOptions, noting: Duration) -> Self {
+        // The question is always the same, and planned once: that takes longer than its answer.
+        let options = options.clone().options([("plan_cache_mode", "force_generic_plan")]);
+        let pool = database::pool(&options, "callers", CONNECTIONS, PATIENCE);
         let (ask, mut asked) = mpsc::channel(MOST);
         let used = Arc::new(Mutex::new(Used::new()));
         tokio::spawn(note(pool.clone(), noting, Arc::downgrade(&used)));

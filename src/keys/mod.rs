@@ -89,7 +89,7 @@ impl ApiKey {
     pub fn random() -> Result<Self, getrandom::Error> {
         let mut bytes = [0; (LOOKUP_LEN + SECRET_LEN) / 2];
         getrandom::fill(&mut bytes)?;
-        let mut lookup: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+        let mut lookup = hex::encode(bytes);
         let secret = lookup.split_off(LOOKUP_LEN);
         Ok(Self { lookup, secret })
     }

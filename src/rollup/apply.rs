@@ -77,8 +77,9 @@ struct Generation {
     fingerprint_around: Option<String>,
 }
 
-fn fingerprint(statements: &[String]) -> String {
-    Sha256::digest(statements.join("\n")).iter().map(|byte| format!("{byte:02x}")).collect()
+/// Tells statements from others, in hexadecimal.
+pub fn fingerprint(statements: &[String]) -> String {
+    hex::encode(Sha256::digest(statements.join("\n")))
 }
 
 /// Replaces triggers and comments. No reading may come between the old triggers and the new ones.
@@ -201,7 +202,7 @@ fn named(template: &str, rollup: &Rollup) -> String {
         .replace("{name}", &rollup.name)
         .replace("{billing}", rollup.billing())
         .replace("{index}", &rollup.index_columns())
-        .replace("{chunk}", rollup.period.chunk())
+        .replace("{chunk}", rollup.chunk())
 }
 
 fn indexes(rollup: &Rollup, edition: Edition) -> String {

@@ -172,15 +172,6 @@ impl Period {
         }
     }
 
-    /// Time that one chunk covers: few enough chunks to plan over years, small enough to be pruned.
-    pub fn chunk(self) -> &'static str {
-        match self {
-            Self::Hour => "7 days",
-            Self::Day => "30 days",
-            Self::Month => "365 days",
-        }
-    }
-
     /// Start of the bucket that holds an instant.
     pub fn floor(self, at: DateTime<Utc>) -> DateTime<Utc> {
         let midnight = |day: chrono::NaiveDate| day.and_time(NaiveTime::MIN).and_utc();
@@ -240,6 +231,17 @@ impl Rollup {
     /// Name of the billing column.
     pub fn billing(&self) -> &'static str {
         if self.period == Period::Month { "billing_month" } else { "billing_day" }
+    }
+
+    /// Time that one chunk covers: few enough chunks to plan over years, small enough to be pruned. Owners have few rows, and
+    /// their figures of a year are asked for at once.
+    pub fn chunk(&self) -> &'static str {
+        match (self.period, self.subject) {
+            (Period::Hour, _) => "7 days",
+            (Period::Day, "channel") => "30 days",
+            (Period::Day, _) => "90 days",
+            (Period::Month, _) => "365 days",
+        }
     }
 
     /// What identifies a row, in the order of its index: a time range of one channel, or of one metric of an owner, is

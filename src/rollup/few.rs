@@ -27,7 +27,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use super::apache::{bounded, make_for_rollups, make_temporary_tables};
 use super::definition::{Period, ROLLUPS, Rollup};
 use super::window::Materialized;
-use super::{community, retention};
+use super::{Stores, community, retention};
 
 /// Most channels of an hour that a statement's changes are noted one by one of: live readings, which come above the
 /// watermarks, and backfills cost the log a row for an hour.
@@ -126,11 +126,11 @@ fn state(rollup: &Rollup, hour: DateTime<Utc>, materialized: &Materialized) -> S
 
 /// Where the aggregates have what is materialised, in the order of [`ROLLUPS`]; without those that cannot be written to.
 async fn tables(db: &mut PgConnection) -> sqlx::Result<Vec<String>> {
-    let names: Vec<_> = ROLLUPS.iter().map(|rollup| rollup.name.as_str()).collect();
-    let found: Vec<(String, String)> =
-        sqlx::query_as(include_str!("../../sql/rollups/few/places.sql")).bind(names).fetch_all(db).await?;
-    let mut found: HashMap<_, _> = found.into_iter().collect();
-    Ok(ROLLUPS.iter().filter_map(|rollup| found.remove(&rollup.name)).collect())
+    if sqlx::query_scalar(include_str!("../../sql/rollups/few/merges.sql")).fetch_one(&mut *db).await? {
+        return Ok(Vec::new());
+    }
+    let stores = Stores::read(db).await?;
+    Ok(ROLLUPS.iter().filter_map(|rollup| stores.of(&rollup.name)).map(|store| store.name.clone()).collect())
 }
 
 async fn places(db: &mut PgConnection, tables: Vec<String>) -> sqlx::Result<Places> {

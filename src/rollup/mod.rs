@@ -7,6 +7,7 @@
 //! - `few`: their rows replaced, where few channels changed
 //! - [`columnstore`]: when chunks are converted, on the Community edition
 //! - `apache`: hypertables of the same names and columns, added to or recomputed where readings changed
+//! - `stores`: where continuous aggregates keep what is materialised
 //! - `freshness`: up to when the figures are complete
 //! - [`rebuild`]: recomputes all of some days, for figures that were damaged
 //! - [`status`]: how far they are
@@ -28,9 +29,11 @@ mod leader;
 pub mod rebuild;
 pub mod retention;
 pub mod status;
+mod stores;
 mod window;
 
-pub use apply::{ApplyError, apply};
+pub use apply::{ApplyError, apply, fingerprint};
 pub use freshness::{fresh_through, horizon};
 pub use leader::{refresh, retain, run, step};
 pub use rebuild::queue;
+pub use stores::{Store, Stores};

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::{self, App};
 use crate::database::{self, Database, Edition, Found, Unusable};
-use crate::http::callers::{Callers, NOTING};
+use crate::http::callers::{self, Callers, NOTING};
 use crate::ingest::{self, Ingest, Writers};
 use crate::limits::{Guards, Limits};
 use crate::migrate::{self, MigrateError};
@@ -102,7 +102,10 @@ pub enum StartError {
 
 /// Connections for readings that wait until a change of their provider's registry is done, and for those in quarantine that
 /// are tried again.
-pub const PATIENT_CONNECTIONS: u32 = 4;
+const PATIENT_CONNECTIONS: u32 = 4;
+
+/// Connections that a server has beside those for queries and ingest and those of its background work.
+pub const OTHER_CONNECTIONS: u32 = PATIENT_CONNECTIONS + callers::CONNECTIONS;
 
 /// A running server.
 #[derive(Debug)]
@@ -167,7 +170,7 @@ impl Server {
         drop(db);
 
         let metrics = observe::start_metrics()?;
-        let pools = u64::from(config.query_connections + config.ingest_connections + PATIENT_CONNECTIONS);
+        let pools = u64::from(config.query_connections + config.ingest_connections + OTHER_CONNECTIONS);
         connections::make_room(config.limits.connections as u64 + pools);
         let (ingest, writers) = Ingest::start(
             database::pool(&database.options, "ingest", config.ingest_connections, config.ingest_timeout),
@@ -280,10 +283,9 @@ fn application(
     drain: Drain,
     metrics: metrics_exporter_prometheus::PrometheusHandle,
 ) -> App {
-    let query = database::pool(&database.options, "query", config.query_connections, config.query_timeout);
     App {
-        callers: Arc::new(Callers::start(query.clone(), NOTING)),
-        query,
+        callers: Arc::new(Callers::start(&database.options, NOTING)),
+        query: database::pool(&database.options, "query", config.query_connections, config.query_timeout),
         ingest,
         edition: found.edition,
         late_horizon: config.late_horizon,

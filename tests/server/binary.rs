@@ -42,6 +42,17 @@ pub fn run(arguments: &[&str]) -> Output {
     meterbase().args(arguments).output().expect("the binary")
 }
 
+/// Runs a command that ends with this status, and says why, but not a secret.
+#[track_caller]
+pub fn refused(arguments: &[&str], status: i32, because: &str) {
+    let output = run(arguments);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(status), "{said}");
+    assert!(said.contains(because), "{said:?} does not say {because:?}");
+    assert!(!said.contains("secret"), "{said}");
+    assert_eq!(text(&output.stdout), "");
+}
+
 pub fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("UTF-8").trim().to_owned()
 }

@@ -7,22 +7,12 @@ use meterbase::embedded::install;
 use nix::sys::signal::Signal;
 use sqlx::{AssertSqlSafe, ConnectOptions};
 
-use crate::binary::{Serving, meterbase, run, text};
+use crate::binary::{Serving, meterbase, refused, run, text};
 use crate::harness::TestApp;
 
 /// The URL of a test's database.
 fn url(app: &TestApp) -> String {
     app.options.to_url_lossy().to_string()
-}
-
-#[track_caller]
-fn refused(arguments: &[&str], status: i32, because: &str) {
-    let output = run(arguments);
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(status), "{said}");
-    assert!(said.contains(because), "{said:?} does not say {because:?}");
-    assert!(!said.contains("secret"), "{said}");
-    assert_eq!(text(&output.stdout), "");
 }
 
 pub async fn wrong_usage_is_said_in_a_sentence(_: TestApp) {

@@ -164,10 +164,9 @@ impl TestApp {
             Ingest::start(pool.clone(), pool, meterbase::ingest::Settings::default(), &Limits::default());
         tokio::spawn(writers.ended());
         let ingest = Arc::new(ingest);
-        let query = database::pool(&options, "query", 4, app::QUERY_TIMEOUT);
         let app = App {
-            callers: Arc::new(Callers::start(query.clone(), Duration::from_millis(50))),
-            query,
+            callers: Arc::new(Callers::start(&options, Duration::from_millis(50))),
+            query: database::pool(&options, "query", 4, app::QUERY_TIMEOUT),
             ingest: ingest.clone(),
             edition,
             late_horizon: chrono::Duration::days(30),

@@ -16,7 +16,7 @@ use crate::cli::bench::steps::{self, Step, is_done, mark, vacuum};
 use crate::cli::progress::{Progress, Unit};
 use crate::database::Edition;
 use crate::rollup::definition::{FIGURES, Period, ROLLUPS, Rollup};
-use crate::rollup::{self, columnstore};
+use crate::rollup::{self, Stores, columnstore};
 
 /// What a rollup has, and how long loading it took.
 #[derive(Debug, Clone, Serialize, sqlx::FromRow)]
@@ -46,7 +46,7 @@ pub async fn load(db: &mut PgConnection, edition: Edition, size: Size) -> Result
     let readings = Step::new("readings".to_owned(), "reading", include_str!("../../../sql/bench/readings.sql"));
     let mut first = registry(size, &name);
     first.push(readings.numbers([READING_DEVICES]).days([END]));
-    let rest = figures(db, edition).await?;
+    let rest = figures(db).await?;
     let progress = Progress::new("loading, steps", (first.len() + rest.len()) as u64, Unit::Number);
     for (at, step) in (0..).zip(&first) {
         progress.at(at);
@@ -86,28 +86,17 @@ pub async fn convert(db: &mut PgConnection, to_columnstore: bool) -> Result<(), 
 }
 
 /// Days of channels, days of owners, and the months of all.
-async fn figures(db: &mut PgConnection, edition: Edition) -> Result<Vec<Step>, Failure> {
-    let mut steps = Vec::new();
-    for rollup in ROLLUPS.iter().filter(|rollup| rollup.period != Period::Hour) {
-        let table = table(db, edition, rollup).await?;
-        steps.extend(match (rollup.period, rollup.subject) {
-            (Period::Month, _) => vec![months(rollup, &table)],
-            (_, "channel") => channel_days(rollup, &table),
-            _ => vec![owner_days(rollup, &table)],
-        });
-    }
-    Ok(steps)
-}
-
-/// Where the rows of a rollup are.
-async fn table(db: &mut PgConnection, edition: Edition, rollup: &Rollup) -> sqlx::Result<String> {
-    match edition {
-        Edition::Apache => Ok(rollup.name.clone()),
-        Edition::Community => {
-            let sql = include_str!("../../../sql/bench/materialization.sql");
-            sqlx::query_scalar(sql).bind(&rollup.name).fetch_one(db).await
+async fn figures(db: &mut PgConnection) -> sqlx::Result<Vec<Step>> {
+    let stores = Stores::read(db).await?;
+    let steps = ROLLUPS.iter().filter(|rollup| rollup.period != Period::Hour).flat_map(|rollup| {
+        let table = stores.of(&rollup.name).map_or(rollup.name.as_str(), |store| store.name.as_str());
+        match (rollup.period, rollup.subject) {
+            (Period::Month, _) => vec![months(rollup, table)],
+            (_, "channel") => channel_days(rollup, table),
+            _ => vec![owner_days(rollup, table)],
         }
-    }
+    });
+    Ok(steps.collect())
 }
 
 fn channel_days(rollup: &Rollup, table: &str) -> Vec<Step> {

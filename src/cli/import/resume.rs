@@ -27,7 +27,7 @@ impl Resume {
         let modified = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
         let of = format!("{} bytes of {} ms, {options}", metadata.len(), modified.as_millis());
         // A hash, for options can name a database with its password.
-        let of: String = Sha256::digest(of).iter().map(|byte| format!("{byte:02x}")).collect();
+        let of = hex::encode(Sha256::digest(of));
         let kept = std::fs::read(place(path)).ok().and_then(|text| serde_json::from_slice::<Self>(&text).ok());
         Ok(kept.filter(|kept| kept.of == of).unwrap_or(Self { of, ..Self::default() }))
     }

@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use super::{Keep, before, recomputed_from, row};
 use crate::database::Edition;
 use crate::rollup::definition::{Period, ROLLUPS, Rollup};
-use crate::rollup::{community, leader};
+use crate::rollup::{Stores, community, leader};
 
 type Chunk = (DateTime<Utc>, DateTime<Utc>);
 
@@ -117,13 +117,11 @@ pub(super) async fn seal(db: &mut PgConnection, edition: Edition, relation: &str
     if edition == Edition::Apache {
         return Ok(());
     }
+    let stores = Stores::read(db).await?;
     for rollup in ROLLUPS.iter().filter(|rollup| rollup.source == relation) {
-        let table: String = sqlx::query_scalar(include_str!("../../../sql/retention/materialization.sql"))
-            .bind(&rollup.name)
-            .fetch_one(&mut *db)
-            .await?;
+        let store = stores.of(&rollup.name).ok_or(sqlx::Error::RowNotFound)?;
         let guard = include_str!("../../../sql/retention/guard.sql")
-            .replace("{table}", &table)
+            .replace("{table}", &store.name)
             .replace("{since}", &since.to_rfc3339());
         sqlx::raw_sql(AssertSqlSafe(guard)).execute(&mut *db).await?;
     }

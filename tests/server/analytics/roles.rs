@@ -9,17 +9,8 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
 
 use super::{fleet, role, rows, url};
-use crate::binary::{DataDir, run, text};
+use crate::binary::{DataDir, refused, run, text};
 use crate::harness::TestApp;
-
-#[track_caller]
-fn refused(arguments: &[&str], status: i32, because: &str) {
-    let output = run(arguments);
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(status), "{said}");
-    assert!(said.contains(because), "{said:?} does not say {because:?}");
-    assert_eq!(text(&output.stdout), "");
-}
 
 async fn execute(db: &mut PgConnection, sql: &str) {
     sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(db).await.unwrap_or_else(|error| panic!("{sql}: {error}"));

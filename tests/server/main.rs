@@ -51,6 +51,7 @@ mod trees;
 mod usage;
 mod usage_ties;
 mod verify;
+mod walk;
 mod zone_changes;
 
 use std::process::ExitCode;
@@ -74,6 +75,10 @@ fn main() -> ExitCode {
             another_provider_s_entities_are_not_found,
             the_scope_of_a_key_decides_what_it_may_do_in_the_registry,
             callers_who_come_at_once_are_told_apart,
+        }),
+        harness::topic!(walk::{
+            what_is_another_provider_s_is_as_if_it_were_not,
+            what_is_outside_of_a_key_s_part_is_as_if_it_were_not,
         }),
         harness::topic!(audit::{
             every_change_of_the_registry_has_an_entry,

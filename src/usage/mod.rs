@@ -19,6 +19,7 @@ mod span;
 mod tables;
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
@@ -90,10 +91,17 @@ async fn usage(
 /// How often an answer is made anew because chunks went to the columnstore meanwhile, which happens some times a week.
 const TRIES: u32 = 10;
 
+/// How long the second try waits; each further one twice as long as the one before, so that they outlast a table whose
+/// chunks are converted one after the other.
+const PAUSE: Duration = Duration::from_millis(5);
+
 /// The answer of one snapshot, so that all series and the freshness agree with each other; and the columns of its CSV.
 async fn steady_answer(app: &App, tenant: &Tenant, ask: &Ask) -> Result<(Usage, Columns)> {
     let mut db = app.query.acquire().await?;
-    for _ in 0..TRIES {
+    for tried in 0..TRIES {
+        if tried > 0 {
+            tokio::time::sleep(PAUSE * 2_u32.pow(tried - 1)).await;
+        }
         let (horizon, before) = rollup::horizon(&mut db, app.edition).await?;
         let mut snapshot = db.begin_with(SNAPSHOT).await?;
         let found = answer(&mut snapshot, app, tenant, ask, horizon).await?;

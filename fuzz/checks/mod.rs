@@ -4,6 +4,8 @@ mod bodies;
 mod decimals;
 mod encoded;
 mod plain;
+mod pointers;
+mod telegrams;
 
 use meterbase::core::instant;
 use meterbase::core::reading::Format;
@@ -20,7 +22,9 @@ pub fn run(target: &str, bytes: &[u8]) {
         ("zstd", _) => encoded::check(bytes, Encoding::Zstd),
         ("decimal", Ok(text)) => decimals::check(text),
         ("instant", Ok(text)) => check_instant(text),
-        ("decimal" | "instant", Err(_)) => {}
+        ("telegram", _) => telegrams::check(bytes),
+        ("pointer", Ok(text)) => pointers::check(text),
+        ("decimal" | "instant" | "pointer", Err(_)) => {}
         _ => panic!("there is no target {target}"),
     }
 }

@@ -9,6 +9,9 @@ pub const MAX_SCALE: u8 = 9;
 /// Longest text that is read as a decimal, in bytes. Real feeds print 17 significant digits and an exponent.
 const MAX_TEXT: usize = 256;
 
+/// Most digits of a decimal that is calculated with before it is rounded, zeros at both ends aside.
+pub const MAX_DIGITS: usize = 20;
+
 /// A decimal as an integer and the number of its decimals: `Scaled { units: 32330, scale: 3 }` is `32.330`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scaled {
@@ -39,6 +42,19 @@ pub fn parse(text: &str, scale: u8, strict: bool) -> Result<i64, BadDecimal> {
         Some(units) => Ok(units),
         None => general(text, scale, strict),
     }
+}
+
+/// Reads a decimal as it is: an integer of at most [`MAX_DIGITS`] digits and the power of ten that it is multiplied by.
+pub fn exact(text: &str) -> Result<(i128, i64), BadDecimal> {
+    let Parts { negative, mut digits, decimals, exponent } = Parts::split(text)?;
+    let zeros = digits.iter().rev().take_while(|digit| **digit == 0).count();
+    digits.truncate(digits.len() - zeros);
+    if digits.len() > MAX_DIGITS {
+        return Err(BadDecimal::OutOfRange);
+    }
+    let magnitude = integer(&digits);
+    let power = if magnitude == 0 { 0 } else { exponent - decimals as i64 + zeros as i64 };
+    Ok((if negative { -magnitude } else { magnitude }, power))
 }
 
 /// Most values are few digits without an exponent. None where the general way has to look.
@@ -262,6 +278,22 @@ mod tests {
         for (text, why) in cases {
             assert_eq!(parse(text, 0, false), Err(why), "{text}");
         }
+    }
+
+    #[test]
+    fn a_decimal_is_taken_as_it_is() {
+        for (text, exactly) in [
+            ("001581.123", (1_581_123, -3)),
+            ("-0.00", (0, 0)),
+            ("1500", (15, 2)),
+            ("1.50e3", (15, 2)),
+            ("98765432109876543210", (9_876_543_210_987_654_321, 1)),
+            ("-98765432109876543211", (-98_765_432_109_876_543_211, 0)),
+        ] {
+            assert_eq!(exact(text), Ok(exactly), "{text}");
+        }
+        assert_eq!(exact("123456789012345678901"), Err(BadDecimal::OutOfRange));
+        assert_eq!(exact("1,5"), Err(BadDecimal::Comma));
     }
 
     #[test]

@@ -8,4 +8,7 @@ pub mod entity;
 pub mod instant;
 pub mod interval;
 pub mod period;
+pub mod pointer;
+pub mod profile;
 pub mod reading;
+pub mod telegram;

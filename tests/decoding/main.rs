@@ -106,3 +106,13 @@ fn any_decimal_is_what_its_digits_say_or_refused() {
 fn any_time_is_read_the_same_in_either_way_or_refused() {
     fuzz("instant", seeds("instant"));
 }
+
+#[test]
+fn any_telegram_is_read_as_its_lines_say_or_refused() {
+    fuzz("telegram", seeds("telegram"));
+}
+
+#[test]
+fn any_pointer_leads_where_serde_json_finds_it() {
+    fuzz("pointer", seeds("pointer"));
+}

@@ -47,6 +47,11 @@ pub fn at(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, Reason> {
         };
         Reason::new(code, format!("at {}: {why}", quote(text)))
     })?;
+    not_ahead(at, text, now)
+}
+
+/// Refuses an instant, which was written so, of the far future.
+pub fn not_ahead(at: DateTime<Utc>, text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, Reason> {
     if at > now + MAX_AHEAD {
         let detail = format!("at {}: more than {} days in the future", quote(text), MAX_AHEAD.num_days());
         return Err(Reason::new(Code::TimeOutOfRange, detail));

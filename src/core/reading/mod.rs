@@ -147,13 +147,22 @@ fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 /// The items of a body, as many as it may hold and as there is room for.
-struct Items<'r> {
+pub(in crate::core) struct Items<'r> {
     all: Vec<Item>,
     room: &'r mut dyn FnMut(usize) -> bool,
 }
 
-impl Items<'_> {
-    fn push(&mut self, item: Item) -> Result<(), Unreadable> {
+impl<'r> Items<'r> {
+    /// None yet. `room` is asked before an item is kept, with the number of bytes that it holds beside itself.
+    pub fn new(room: &'r mut dyn FnMut(usize) -> bool) -> Self {
+        Self { all: Vec::new(), room }
+    }
+
+    pub fn all(self) -> Vec<Item> {
+        self.all
+    }
+
+    pub fn push(&mut self, item: Item) -> Result<(), Unreadable> {
         if self.all.len() == MAX_READINGS {
             return Err(Unreadable::TooMany);
         }

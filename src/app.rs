@@ -19,7 +19,7 @@ use crate::http::{extract, intake};
 use crate::limits::Guards;
 use crate::openapi::{self, KnownParameters};
 use crate::server::{self, Drain};
-use crate::{ingest, keys, registry, service, usage};
+use crate::{ingest, keys, profiles, registry, service, usage};
 
 /// What every handler may use. Cheap to clone.
 #[derive(Clone)]
@@ -30,6 +30,8 @@ pub struct App {
     pub callers: Arc<Callers>,
     /// Stores readings, on connections of its own, so that dashboards cannot take them away.
     pub ingest: Arc<ingest::Ingest>,
+    /// Tells devices that wait of another configuration.
+    pub config_watch: Arc<profiles::ConfigWatch>,
     /// Edition of the database: where the freshness of rollups is read from.
     pub edition: Edition,
     /// How long after a period's end its figures may still be awaited.
@@ -52,6 +54,7 @@ fn routes() -> OpenApiRouter<App> {
         .merge(registry::routes())
         .merge(keys::routes())
         .merge(ingest::routes())
+        .merge(profiles::routes())
         .merge(usage::routes())
 }
 

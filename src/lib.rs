@@ -12,6 +12,7 @@
 //! - [`embedded`]: the private PostgreSQL for those who bring none
 //! - [`registry`]: providers, customers, groups, devices, metrics; one file each
 //! - [`ingest`]: readings in, a verdict for each
+//! - [`profiles`]: what devices send in their own language, and what they are told to do
 //! - [`rollup`]: hour, day and month figures, on both editions
 //! - [`usage`]: figures out
 //! - [`verify`]: proofs that the figures are what the readings say
@@ -42,6 +43,7 @@ pub mod limits;
 pub mod migrate;
 pub mod observe;
 pub mod openapi;
+pub mod profiles;
 pub mod registry;
 pub mod rollup;
 pub mod server;

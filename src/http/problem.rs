@@ -41,7 +41,7 @@ macro_rules! codes {
 
 codes! {
     UnreadableBody = "unreadable_body", BAD_REQUEST, "The body cannot be read",
-        "The body is not what its Content-Type says: not JSON, not CSV with a header row, not valid UTF-8, or cut off. Nothing of it was stored. Mend the body and send it again.";
+        "The body is not what its Content-Type says: not JSON, not CSV with a header row, not a telegram with the checksum that it says, not valid UTF-8, or cut off. Nothing of it was stored. Mend the body and send it again.";
     InvalidBody = "invalid_body", UNPROCESSABLE_ENTITY, "The body breaks the rules",
         "The body could be read, but a field is missing, unknown, or has a value that is not allowed. `errors` names each place as a JSON pointer. Nothing was changed.";
     InvalidParameter = "invalid_parameter", BAD_REQUEST, "A parameter is wrong",
@@ -84,6 +84,10 @@ codes! {
         "Readings of that time were dropped because they are older than readings are kept (`--keep-readings`). What they added to usage stays as it is, so nothing was changed. A change can be dated to when readings are kept.";
     KeyEnded = "key_ended", CONFLICT, "The key is revoked or has expired",
         "A key that is revoked stays so, and one that has expired must be given another end before it gets another secret. Make a new key instead.";
+    NoProfile = "no_profile", CONFLICT, "No profile holds for the device",
+        "What a device sends in its own language is understood by a profile, and none holds for this device. Name one in `PUT /v1/devices/{key}`, or give the device the model and firmware that a profile recognises.";
+    ProfileInUse = "profile_in_use", CONFLICT, "Devices name the profile",
+        "Devices were given this profile by name, and would be without one. Give them another, or none, with `PUT /v1/devices/{key}`, then delete it.";
     Conflict = "conflict", CONFLICT, "Another change came first",
         "Somebody else changed the same thing at the same time. Send the request again.";
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "The body is too large",
@@ -256,6 +260,7 @@ fn from_constraint(constraint: Option<&str>) -> Option<Problem> {
         "api_key_of_group_fkey" => (Code::GroupInUse, "API keys are for the group"),
         "assignment_group_fkey" => (Code::GroupInUse, "the group has or had devices"),
         "metric_fixed_once_used" => (Code::MetricInUse, "kind and scale of a metric with readings are fixed"),
+        "device_profile_fkey" => (Code::ProfileInUse, "devices name the profile, or it was deleted just now"),
         "reading_kept" => {
             (Code::ReadingsDropped, "readings of that time are no longer kept, and their figures stay as they are")
         }

@@ -45,21 +45,51 @@ where
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self> {
-        let (format, encoding) = (format(request.headers())?, encoding(request.headers())?);
+        let format = format(request.headers())?;
+        let app = App::from_ref(state);
+        let body = SentBody::take(request, &app, Limit::SentBytes, MAX_BODY).await?;
+        let read = move |text: &[u8], room: &mut dyn FnMut(usize) -> bool| {
+            reading::parse_within(text, format, Utc::now(), room)
+        };
+        body.readings(&app, read).await
+    }
+}
+
+/// A body as it was sent, whole.
+pub struct SentBody {
+    bytes: Vec<u8>,
+    /// None for one that is sent as it is.
+    encoding: Option<Encoding>,
+    held: Held,
+    /// Its limit in bytes, when decoded too.
+    most: usize,
+}
+
+impl SentBody {
+    /// Takes a body in; `most` is the largest there may be, by the limit that is named.
+    pub async fn take(request: Request, app: &App, limit: Limit, most: usize) -> Result<Self> {
+        let encoding = encoding(request.headers())?;
         let held = request.extensions().get::<Held>().cloned();
         let held = held.ok_or_else(|| Problem::internal("a body came past the intake"))?;
-        let app = App::from_ref(state);
-        has_room(&app, &held).await?;
-        let bytes = intake::whole(request, Limit::SentBytes, MAX_BODY).await?;
-        if encoding.is_none() && bytes.len() <= INLINE {
-            return readings(bytes, None, format, held);
+        has_room(app, &held).await?;
+        let bytes = intake::whole(request, limit, most).await?;
+        Ok(Self { bytes, encoding, held, most })
+    }
+
+    /// The readings that `read` makes of the body's text; what takes time is done on another thread.
+    pub async fn readings<R>(self, app: &App, read: R) -> Result<SentReadings>
+    where
+        R: FnOnce(&[u8], &mut dyn FnMut(usize) -> bool) -> std::result::Result<Vec<Item>, Unreadable> + Send + 'static,
+    {
+        if self.encoding.is_none() && self.bytes.len() <= INLINE {
+            return readings(self, read);
         }
-        let decoder = decoder(&app, &held).await?;
-        if let Some(part) = held.part() {
+        let decoder = decoder(app, &self.held).await?;
+        if let Some(part) = self.held.part() {
             app.ingest.has_room(part.provider_id)?;
         }
         let decoding = tokio::task::spawn_blocking(move || {
-            let readings = readings(bytes, encoding, format, held);
+            let readings = readings(self, read);
             drop(decoder);
             readings
         });
@@ -115,17 +145,21 @@ fn encoding(headers: &HeaderMap) -> Result<Option<Encoding>> {
 }
 
 /// `held` has the bytes as they were sent, and gets what is made of them.
-fn readings(sent: Vec<u8>, encoding: Option<Encoding>, format: Format, held: Held) -> Result<SentReadings> {
+fn readings<R>(body: SentBody, read: R) -> Result<SentReadings>
+where
+    R: FnOnce(&[u8], &mut dyn FnMut(usize) -> bool) -> std::result::Result<Vec<Item>, Unreadable>,
+{
+    let SentBody { bytes, encoding, held, most } = body;
     let text = match encoding {
-        None => sent,
+        None => bytes,
         Some(encoding) => {
             let decoded =
-                decode(&sent, encoding, MAX_BODY, |more| held.grow(more)).map_err(|why| undecodable(why, &held))?;
-            held.shrink(sent.len());
+                decode(&bytes, encoding, most, |more| held.grow(more)).map_err(|why| undecodable(why, &held))?;
+            held.shrink(bytes.len());
             decoded
         }
     };
-    let items = parse(&text, format, &held)?;
+    let items = parse(&text, read, &held)?;
     Ok(SentReadings { items, held })
 }
 
@@ -139,13 +173,16 @@ fn undecodable(why: Undecodable, held: &Held) -> Problem {
 }
 
 /// Takes the memory of the readings as they are made, some at a time.
-fn parse(text: &[u8], format: Format, held: &Held) -> Result<Vec<Item>> {
+fn parse<R>(text: &[u8], read: R, held: &Held) -> Result<Vec<Item>>
+where
+    R: FnOnce(&[u8], &mut dyn FnMut(usize) -> bool) -> std::result::Result<Vec<Item>, Unreadable>,
+{
     let mut untaken = 0;
     let mut room = |outside| {
         untaken += READING_BYTES + outside;
         untaken < ROOM || held.grow(std::mem::take(&mut untaken))
     };
-    let items = reading::parse_within(text, format, Utc::now(), &mut room).map_err(|why| unreadable(why, held))?;
+    let items = read(text, &mut room).map_err(|why| unreadable(why, held))?;
     if held.grow(untaken) { Ok(items) } else { Err(intake::no_room(held)) }
 }
 

@@ -20,7 +20,7 @@
 
 mod accounting;
 mod accounts;
-mod body;
+pub mod body;
 mod changes;
 mod channels;
 mod chunks;
@@ -30,8 +30,8 @@ pub mod decode;
 mod directory;
 mod flush;
 mod known;
-mod pace;
-mod post;
+pub mod pace;
+pub mod post;
 pub mod quarantine;
 mod queue;
 mod raw;
@@ -40,7 +40,7 @@ mod replacements;
 mod resolve;
 mod reviews;
 mod store;
-mod verdict;
+pub mod verdict;
 mod writer;
 
 pub use queue::Linger;

@@ -31,7 +31,7 @@ struct PostParameters {
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-enum Receipts {
+pub enum Receipts {
     All,
 }
 

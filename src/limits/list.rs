@@ -3,7 +3,7 @@
 use crate::core::reading::MAX_READINGS;
 use crate::core::reading::csv::MAX_COLUMNS;
 use crate::http::extract::MAX_PARAMETERS;
-use crate::{app, ingest, server};
+use crate::{app, ingest, profiles, server};
 
 macro_rules! limits {
     ($($variant:ident = $name:literal, $unit:literal, $option:expr, $fixed:expr, $what:literal;)*) => {
@@ -74,6 +74,8 @@ limits! {
         "Readings in a body; 413 beyond";
     Columns = "columns", "columns", None, Some(MAX_COLUMNS as u64),
         "Columns of CSV; 413 beyond";
+    PayloadBytes = "payload_bytes", "bytes", None, Some(profiles::MAX_PAYLOAD as u64),
+        "A payload of a device, as it is sent and when decoded; 413 beyond";
     RegistryBytes = "registry_bytes", "bytes", None, Some(app::MAX_BODY as u64),
         "A body of any other operation; 413 beyond";
     HeadBytes = "head_bytes", "bytes", None, Some(server::MAX_HEAD as u64),
@@ -82,6 +84,10 @@ limits! {
         "Parameters of a query; 400 beyond";
     Streams = "streams", "requests", None, Some(server::MAX_STREAMS as u64),
         "Requests of one HTTP/2 connection at once; others wait at the caller";
+    ConfigWaits = "config_waits", "requests", None, None,
+        "Devices that wait for another configuration, half of the requests; others are answered at once";
+    ConfigWait = "config_wait", "seconds", None, Some(profiles::MAX_WAIT),
+        "Time that a device may wait for another configuration; 400 beyond";
     HeadTime = "head_time", "seconds", Some("--head-timeout"), None,
         "Time for a request's head, and for a connection to stay idle (HTTP/2: to begin); closed beyond";
     BodyPause = "body_pause", "seconds", Some("--body-pause"), None,

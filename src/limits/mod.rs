@@ -84,6 +84,8 @@ pub struct Guards {
     pub connections: Arc<Budget>,
     pub requests: Arc<Budget>,
     pub memory: Arc<Budget>,
+    /// Devices that wait for another configuration: some of the requests.
+    pub config_waits: Arc<Budget>,
     /// What each provider may take of it, and of the decoders.
     pub parts: Parts,
     /// What keys may still send.
@@ -103,6 +105,7 @@ impl Guards {
             connections: Budget::new(Limit::Connections, limits.connections),
             requests: Budget::new(Limit::Requests, limits.requests),
             memory: Budget::new(Limit::InflightBytes, limits.inflight_bytes),
+            config_waits: Budget::new(Limit::ConfigWaits, config_waits(&limits)),
             parts: Parts::new(limits.provider_inflight_bytes, decoder_count),
             rates: Rates::default(),
             decoders: Arc::new(Semaphore::new(decoder_count)),
@@ -127,6 +130,7 @@ impl Guards {
             Limit::QuarantineReadings => limits.quarantine_readings as u64,
             Limit::QuarantineAge => limits.quarantine_age.as_secs(),
             Limit::Decoders => self.decoder_count as u64,
+            Limit::ConfigWaits => config_waits(limits) as u64,
             Limit::HeadTime => limits.head_timeout.as_secs(),
             Limit::BodyPause => limits.body_pause.as_secs(),
             Limit::BodyTime => limits.body_timeout.as_secs(),
@@ -142,6 +146,7 @@ impl Guards {
             Limit::Requests => Some(self.requests.used()),
             Limit::InflightBytes => Some(self.memory.used()),
             Limit::ProviderInflightBytes => Some(self.parts.most_memory()),
+            Limit::ConfigWaits => Some(self.config_waits.used()),
             Limit::Decoders => Some(self.decoder_count.saturating_sub(self.decoders.available_permits())),
             _ => None,
         }
@@ -157,4 +162,9 @@ impl Guards {
             }
         }
     }
+}
+
+/// Others must find room beside those who only wait.
+fn config_waits(limits: &Limits) -> usize {
+    limits.requests / 2
 }

@@ -17,7 +17,7 @@ use crate::core::entity::{Key, Ref};
 use crate::http::access::{Tenant, Writer};
 use crate::http::extract::{self, AtMost, Body, NoParameters, Query};
 use crate::http::problem::{Code, Problem};
-use crate::registry::device_set::{self, Done, Wanted};
+use crate::registry::device_set::{self, Done, Product, Wanted};
 use crate::registry::ownership::Owner;
 use crate::registry::{devices, lock_stamping, lookup, moment};
 
@@ -47,6 +47,18 @@ pub struct DeviceItem {
     /// Name for people, 1 to 256 characters; none when left out.
     #[schema(example = "Main meter", min_length = 1, max_length = 256)]
     name: Option<String>,
+    /// What product it is, as its maker calls it, 1 to 128 characters; unknown when left out.
+    #[schema(example = "MB-050", min_length = 1, max_length = 128)]
+    model: Option<String>,
+    /// Version of its firmware, 1 to 128 characters; unknown when left out.
+    #[schema(example = "5.0.2", min_length = 1, max_length = 128)]
+    firmware: Option<String>,
+    /// Its serial number, 1 to 128 characters; unknown when left out.
+    #[schema(example = "MB050-000001", min_length = 1, max_length = 128)]
+    serial: Option<String>,
+    /// Key or id of the profile that holds for it; when left out, that is the one that recognises its model and firmware.
+    #[schema(value_type = Option<String>, example = "smart-meter")]
+    profile: Option<Ref>,
 }
 
 /// What became of the devices: `received` is the sum of the four numbers behind it.
@@ -139,6 +151,11 @@ impl DeviceItem {
     fn kind(&self) -> &str {
         self.kind.as_deref().unwrap_or(devices::DEFAULT_KIND)
     }
+
+    fn product(&self, profile_id: Option<i32>) -> Product<'_> {
+        let [model, firmware, serial] = [&self.model, &self.firmware, &self.serial].map(Option::as_deref);
+        Product { model, firmware, serial, profile_id }
+    }
 }
 
 /// Each item, or what its own text shows to be wrong with it.
@@ -153,6 +170,7 @@ fn read(body: &[Box<RawValue>]) -> Vec<Result<DeviceItem, Rejection>> {
             });
         }
         devices::check_description(item.kind(), item.name.as_deref())?;
+        devices::check_product(&item.product(None))?;
         Ok(item)
     };
     body.iter().map(|raw| read_one(raw)).collect()
@@ -165,7 +183,7 @@ async fn put(
     body: &[Box<RawValue>],
     items: &[Result<DeviceItem, Rejection>],
 ) -> sqlx::Result<Vec<ItemResult>> {
-    let owners = Owners::of(db, tenant, items).await?;
+    let named = Named::of(db, tenant, items).await?;
     let (mut results, mut places, mut wanted) = (Vec::with_capacity(items.len()), vec![], vec![]);
     for (index, item) in items.iter().enumerate() {
         let rejected = |why: &Rejection| ItemResult::rejected(index, key_of(&body[index]), why);
@@ -176,10 +194,11 @@ async fn put(
                 continue;
             }
         };
-        match owners.get(item) {
-            Ok(owner) => {
+        match named.get(item) {
+            Ok((owner, profile_id)) => {
                 places.push(index);
-                wanted.push(Wanted { key: item.key.as_str(), name: item.name.as_deref(), kind: item.kind(), owner });
+                let (name, product) = (item.name.as_deref(), item.product(profile_id));
+                wanted.push(Wanted { key: item.key.as_str(), name, kind: item.kind(), owner, product });
             }
             Err(why) => results.push(rejected(&why)),
         }
@@ -192,24 +211,35 @@ async fn put(
     Ok(results)
 }
 
-/// The customers and groups that the items name.
-struct Owners {
+/// The customers, groups and profiles that the items name.
+struct Named {
     customers: lookup::Found<i32>,
     groups: lookup::Found<lookup::Group>,
+    profiles: lookup::Found<i32>,
 }
 
-impl Owners {
+impl Named {
     async fn of(db: &mut PgConnection, tenant: &Tenant, items: &[Result<DeviceItem, Rejection>]) -> sqlx::Result<Self> {
         let items = || items.iter().flatten();
         let customers: HashSet<&Ref> = items().map(|item| &item.customer).collect();
         let groups: HashSet<&Ref> = items().filter_map(|item| item.group.as_ref()).collect();
+        let profiles: HashSet<&Ref> = items().filter_map(|item| item.profile.as_ref()).collect();
         Ok(Self {
             customers: lookup::customers(db, tenant, &Vec::from_iter(customers)).await?,
             groups: lookup::groups(db, tenant, &Vec::from_iter(groups)).await?,
+            profiles: lookup::profiles(db, tenant, &Vec::from_iter(profiles)).await?,
         })
     }
 
-    fn get(&self, item: &DeviceItem) -> Result<Owner, Rejection> {
+    /// The owner, and the number of the profile.
+    fn get(&self, item: &DeviceItem) -> Result<(Owner, Option<i32>), Rejection> {
+        let profile = item.profile.as_ref();
+        let missing = |name| Problem::no_such("profile", name, None);
+        let profile_id = profile.map(|name| self.profiles.get(name).ok_or_else(|| missing(name))).transpose()?;
+        Ok((self.owner(item)?, profile_id))
+    }
+
+    fn owner(&self, item: &DeviceItem) -> Result<Owner, Rejection> {
         let no_such = |what, name| Problem::no_such(what, name, None);
         let customer_id = self.customers.get(&item.customer).ok_or_else(|| no_such("customer", &item.customer))?;
         let Some(name) = &item.group else { return Ok(Owner { customer_id, group_id: None }) };

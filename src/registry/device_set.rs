@@ -18,6 +18,17 @@ pub struct Wanted<'a> {
     pub name: Option<&'a str>,
     pub kind: &'a str,
     pub owner: Owner,
+    pub product: Product<'a>,
+}
+
+/// What product a device is, as far as that is known.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Product<'a> {
+    pub model: Option<&'a str>,
+    pub firmware: Option<&'a str>,
+    pub serial: Option<&'a str>,
+    /// The profile that holds for it, where that is not the one that recognises it.
+    pub profile_id: Option<i32>,
 }
 
 /// What was done to reach that.
@@ -106,6 +117,10 @@ async fn compare(db: &mut PgConnection, tenant: &Tenant, wanted: &[Wanted<'_>]) 
         .bind(wanted.iter().map(|w| w.kind).collect::<Vec<_>>())
         .bind(wanted.iter().map(|w| w.owner.customer_id).collect::<Vec<_>>())
         .bind(wanted.iter().map(|w| w.owner.group_id).collect::<Vec<_>>())
+        .bind(wanted.iter().map(|w| w.product.model).collect::<Vec<_>>())
+        .bind(wanted.iter().map(|w| w.product.firmware).collect::<Vec<_>>())
+        .bind(wanted.iter().map(|w| w.product.serial).collect::<Vec<_>>())
+        .bind(wanted.iter().map(|w| w.product.profile_id).collect::<Vec<_>>())
         .fetch_all(db)
         .await
 }
@@ -122,6 +137,10 @@ async fn create(db: &mut PgConnection, tenant: &Tenant, new: &[(Uuid, &Wanted<'_
         .bind(new.iter().map(|(_, w)| w.kind).collect::<Vec<_>>())
         .bind(new.iter().map(|(_, w)| w.owner.customer_id).collect::<Vec<_>>())
         .bind(new.iter().map(|(_, w)| w.owner.group_id).collect::<Vec<_>>())
+        .bind(new.iter().map(|(_, w)| w.product.model).collect::<Vec<_>>())
+        .bind(new.iter().map(|(_, w)| w.product.firmware).collect::<Vec<_>>())
+        .bind(new.iter().map(|(_, w)| w.product.serial).collect::<Vec<_>>())
+        .bind(new.iter().map(|(_, w)| w.product.profile_id).collect::<Vec<_>>())
         .execute(db)
         .await
         .map(drop)
@@ -135,6 +154,10 @@ async fn change(db: &mut PgConnection, changed: &[(i32, &Wanted<'_>)]) -> sqlx::
         .bind(changed.iter().map(|(device_id, _)| *device_id).collect::<Vec<_>>())
         .bind(changed.iter().map(|(_, w)| w.name).collect::<Vec<_>>())
         .bind(changed.iter().map(|(_, w)| w.kind).collect::<Vec<_>>())
+        .bind(changed.iter().map(|(_, w)| w.product.model).collect::<Vec<_>>())
+        .bind(changed.iter().map(|(_, w)| w.product.firmware).collect::<Vec<_>>())
+        .bind(changed.iter().map(|(_, w)| w.product.serial).collect::<Vec<_>>())
+        .bind(changed.iter().map(|(_, w)| w.product.profile_id).collect::<Vec<_>>())
         .execute(db)
         .await
         .map(drop)

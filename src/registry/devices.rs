@@ -21,7 +21,7 @@ use crate::http::extract::{Body, NoParameters, PathRef, Query};
 use crate::http::page::{Page, Window};
 use crate::http::problem::{Code, Problem, ProblemBody, Result};
 use crate::registry::audit::{self, Action};
-use crate::registry::device_set::{self, Done, Wanted};
+use crate::registry::device_set::{self, Done, Product, Wanted};
 use crate::registry::ownership::Owner;
 use crate::registry::{check_kind, check_text, like_anywhere, lock_stamping, lookup, moment, put_status};
 
@@ -54,6 +54,18 @@ pub struct Device {
     /// Key of the group it is in; null for none.
     #[schema(required, example = "acme-roof")]
     group: Option<String>,
+    /// What product it is; null where that is not known.
+    #[schema(required, example = "MB-050")]
+    model: Option<String>,
+    /// Version of its firmware; null where that is not known.
+    #[schema(required, example = "5.0.2")]
+    firmware: Option<String>,
+    /// Its serial number; null where that is not known.
+    #[schema(required, example = "MB050-000001")]
+    serial: Option<String>,
+    /// Key of the profile that it was given; null for the one that recognises its model and firmware.
+    #[schema(required, example = json!(null))]
+    profile: Option<String>,
     /// Since when it is retired; null while it is in service.
     #[schema(required, example = json!(null))]
     pub retired_at: Option<DateTime<Utc>>,
@@ -78,6 +90,18 @@ pub struct PutDevice {
     /// Name for people, 1 to 256 characters; none when left out.
     #[schema(example = "Main meter", min_length = 1, max_length = 256)]
     name: Option<String>,
+    /// What product it is, as its maker calls it, 1 to 128 characters; unknown when left out.
+    #[schema(example = "MB-050", min_length = 1, max_length = 128)]
+    model: Option<String>,
+    /// Version of its firmware, 1 to 128 characters; unknown when left out.
+    #[schema(example = "5.0.2", min_length = 1, max_length = 128)]
+    firmware: Option<String>,
+    /// Its serial number, 1 to 128 characters; unknown when left out.
+    #[schema(example = "MB050-000001", min_length = 1, max_length = 128)]
+    serial: Option<String>,
+    /// Key or id of the profile that holds for it; when left out, that is the one that recognises its model and firmware.
+    #[schema(value_type = Option<String>, example = "smart-meter")]
+    profile: Option<Ref>,
 }
 
 /// Which devices a list shows.
@@ -142,15 +166,27 @@ async fn put(
 ) -> Result<(StatusCode, Json<Device>)> {
     let kind = body.kind.as_deref().unwrap_or(DEFAULT_KIND);
     check_description(kind, body.name.as_deref())?;
+    let product = Product {
+        model: body.model.as_deref(),
+        firmware: body.firmware.as_deref(),
+        serial: body.serial.as_deref(),
+        profile_id: None,
+    };
+    check_product(&product)?;
     let mut db = app.query.begin().await?;
     lock_stamping(&mut db, tenant.provider_id()).await?;
     let owner = owner(&mut db, &tenant, &body.customer, body.group.as_ref()).await?;
+    let profile_id = match &body.profile {
+        Some(name) => Some(lookup::profile(&mut db, &tenant, name, "/profile").await?),
+        None => None,
+    };
     let key = match &path.0 {
         Ref::Key(key) => key.to_string(),
         Ref::Id(_) => find(&mut db, &tenant, &path.0).await?.key,
     };
     let at = moment(&mut db).await?;
-    let wanted = Wanted { key: &key, name: body.name.as_deref(), kind, owner };
+    let product = Product { profile_id, ..product };
+    let wanted = Wanted { key: &key, name: body.name.as_deref(), kind, owner, product };
     let done = device_set::put(&mut db, &tenant, at, &[wanted]).await?;
     let device = find(&mut db, &tenant, &path.0).await?;
     db.commit().await?;
@@ -268,6 +304,12 @@ pub async fn find(db: &mut PgConnection, tenant: &Tenant, name: &Ref) -> Result<
 pub fn check_description(kind: &str, name: Option<&str>) -> Result<()> {
     check_kind(kind)?;
     name.map_or(Ok(()), |name| check_text("/name", name, 1..=256))
+}
+
+/// What a device's model, firmware and serial number may be.
+pub fn check_product(product: &Product<'_>) -> Result<()> {
+    let texts = [("/model", product.model), ("/firmware", product.firmware), ("/serial", product.serial)];
+    texts.into_iter().try_for_each(|(pointer, text)| text.map_or(Ok(()), |text| check_text(pointer, text, 1..=128)))
 }
 
 /// The owner that a body names.

@@ -33,6 +33,11 @@ struct Customer {
     customer_id: i32,
 }
 
+#[derive(Clone, Copy, sqlx::FromRow)]
+struct Profile {
+    profile_id: i32,
+}
+
 impl<T: Copy> Found<T> {
     fn of(rows: Vec<Named<T>>) -> Self {
         Self(rows.into_iter().flat_map(|row| [(row.key, row.entity), (row.id.to_string(), row.entity)]).collect())
@@ -64,6 +69,20 @@ pub async fn groups(db: &mut PgConnection, tenant: &Tenant, names: &[&Ref]) -> s
     Ok(Found::of(rows))
 }
 
+/// The profiles among these names.
+pub async fn profiles(db: &mut PgConnection, tenant: &Tenant, names: &[&Ref]) -> sqlx::Result<Found<i32>> {
+    let (keys, ids) = split(names);
+    let keys: Vec<String> = keys.into_iter().map(str::to_owned).collect();
+    let rows: Vec<Named<Profile>> = tenant
+        .query_as(include_str!("../../sql/registry/lookup/profiles.sql"))
+        .bind(keys)
+        .bind(ids)
+        .fetch_all(db)
+        .await?;
+    let number = |row: Named<Profile>| Named { id: row.id, key: row.key, entity: row.entity.profile_id };
+    Ok(Found::of(rows.into_iter().map(number).collect()))
+}
+
 /// The customer that the caller names at `pointer`.
 pub async fn customer(db: &mut PgConnection, tenant: &Tenant, name: &Ref, pointer: &str) -> Result<i32> {
     let found = customers(db, tenant, &[name]).await?;
@@ -82,6 +101,12 @@ pub async fn device(db: &mut PgConnection, tenant: &Tenant, name: &Ref, pointer:
         tenant.query_as(include_str!("../../sql/registry/lookup/devices.sql")).bind(name.key().map(str::to_owned));
     let found: Option<(i32,)> = found.bind(name.id()).fetch_optional(db).await?;
     found.map(|(id,)| id).ok_or_else(|| Problem::no_such("device", name, Some(pointer)))
+}
+
+/// The profile that the caller names at `pointer`.
+pub async fn profile(db: &mut PgConnection, tenant: &Tenant, name: &Ref, pointer: &str) -> Result<i32> {
+    let found = profiles(db, tenant, &[name]).await?;
+    found.get(name).ok_or_else(|| Problem::no_such("profile", name, Some(pointer)))
 }
 
 fn split<'a>(names: &[&'a Ref]) -> (Vec<&'a str>, Vec<Uuid>) {

@@ -33,6 +33,11 @@ impl Drain {
         self.begun.is_cancelled()
     }
 
+    /// Ready when that began.
+    pub fn beginning(&self) -> WaitForCancellationFutureOwned {
+        self.begun.clone().cancelled_owned()
+    }
+
     /// From now on bodies that are not there yet are not awaited, so that there is time to say so.
     pub fn end(&self) {
         self.ending.cancel();

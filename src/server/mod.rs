@@ -24,6 +24,7 @@ use crate::ingest::{self, Ingest, Writers};
 use crate::limits::{Guards, Limits};
 use crate::migrate::{self, MigrateError};
 use crate::observe;
+use crate::profiles::ConfigWatch;
 use crate::rollup::{self, columnstore, retention::Keep};
 use crate::server::connections::Acceptor;
 use crate::server::drain::Door;
@@ -283,9 +284,11 @@ fn application(
     drain: Drain,
     metrics: metrics_exporter_prometheus::PrometheusHandle,
 ) -> App {
+    let query = database::pool(&database.options, "query", config.query_connections, config.query_timeout);
     App {
         callers: Arc::new(Callers::start(&database.options, NOTING)),
-        query: database::pool(&database.options, "query", config.query_connections, config.query_timeout),
+        config_watch: Arc::new(ConfigWatch::start(query.clone())),
+        query,
         ingest,
         edition: found.edition,
         late_horizon: config.late_horizon,

@@ -16,6 +16,7 @@ use meterbase::http::callers::Callers;
 use meterbase::ingest::Ingest;
 use meterbase::keys::{self, Scope};
 use meterbase::limits::{Guards, Limits};
+use meterbase::profiles::ConfigWatch;
 use meterbase::rollup::columnstore;
 use meterbase::server::{Drain, Peer};
 use meterbase::{migrate, observe};
@@ -164,9 +165,11 @@ impl TestApp {
             Ingest::start(pool.clone(), pool, meterbase::ingest::Settings::default(), &Limits::default());
         tokio::spawn(writers.ended());
         let ingest = Arc::new(ingest);
+        let query = database::pool(&options, "query", 4, app::QUERY_TIMEOUT);
         let app = App {
             callers: Arc::new(Callers::start(&options, Duration::from_millis(50))),
-            query: database::pool(&options, "query", 4, app::QUERY_TIMEOUT),
+            config_watch: Arc::new(ConfigWatch::start(query.clone())),
+            query,
             ingest: ingest.clone(),
             edition,
             late_horizon: chrono::Duration::days(30),

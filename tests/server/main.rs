@@ -31,6 +31,7 @@ mod metrics;
 mod migrations;
 mod moves;
 mod naive_registers;
+mod profiles;
 mod providers;
 mod random_fleets;
 mod raw_readings;
@@ -348,6 +349,7 @@ fn main() -> ExitCode {
     topics.extend(analytics::topics());
     topics.extend(ingest::topics());
     topics.extend(keys::topics());
+    topics.extend(profiles::topics());
     topics.extend(rollups::topics());
     topics.extend(torture::topics());
     if meters::directory().is_some() {

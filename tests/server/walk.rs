@@ -29,6 +29,8 @@ const fn with(operation: &'static str, body: &'static str) -> Call {
 
 const RANGE: &str = "metric={own-metric}&bucket=total&from=2026-01-01&to=2026-06-01";
 
+const PROFILE: &str = r#"{"name": "N", "format": "json", "fields": [{"from": "/v", "metric": "{own-metric}"}]}"#;
+
 /// Every place of every operation where something can be named. `{key}` of a path is what its resource is of.
 const CALLS: &[Call] = &[
     call("get /v1/accounting", ""),
@@ -46,21 +48,32 @@ const CALLS: &[Call] = &[
     call("get /v1/customers/{customer}/time-zone", ""),
     with("post /v1/customers/{customer}/time-zone", r#"{"time_zone": "Asia/Tokyo", "from": "2026-01-01"}"#),
     call("get /v1/customers/{customer}/tree", ""),
+    call("get /v1/device/config", "device={device}"),
+    Call { operation: "post /v1/device/config/ack", query: "device={device}", body: Some(r#"{"version": 1}"#) },
+    Call {
+        operation: "post /v1/device/config/ack",
+        query: "device={own-device}",
+        body: Some(r#"{"version": 1, "profile": "{profile}"}"#),
+    },
+    Call { operation: "post /v1/device/payload", query: "device={device}", body: Some(r#"{"value": 1}"#) },
     call("get /v1/devices", ""),
     call("get /v1/devices", "customer={customer}"),
     call("get /v1/devices", "group={group}"),
     call("get /v1/devices", "q={device}"),
     with("post /v1/devices", r#"[{"key": "new", "customer": "{customer}"}]"#),
     with("post /v1/devices", r#"[{"key": "new", "customer": "{own-customer}", "group": "{group}"}]"#),
+    with("post /v1/devices", r#"[{"key": "new", "customer": "{own-customer}", "profile": "{profile}"}]"#),
     call("get /v1/devices/{device}", ""),
     with("put /v1/devices/{device!}", r#"{"customer": "{own-customer}"}"#),
     with("put /v1/devices/{own-device}", r#"{"customer": "{customer}"}"#),
     with("put /v1/devices/{own-device}", r#"{"customer": "{own-customer}", "group": "{group}"}"#),
+    with("put /v1/devices/{own-device}", r#"{"customer": "{own-customer}", "profile": "{profile}"}"#),
     call("delete /v1/devices/{device}", ""),
     call("get /v1/devices/{device}/assignments", ""),
     with("post /v1/devices/{device}/moves", r#"{"customer": "{own-customer}"}"#),
     with("post /v1/devices/{own-device}/moves", r#"{"customer": "{customer}"}"#),
     with("post /v1/devices/{own-device}/moves", r#"{"customer": "{own-customer}", "group": "{group}"}"#),
+    call("get /v1/devices/{device}/config", ""),
     call("get /v1/devices/{device}/readings", ""),
     call("get /v1/devices/{own-device}/readings", "metric={metric}"),
     call("get /v1/devices/{device}/replacements", ""),
@@ -86,6 +99,14 @@ const CALLS: &[Call] = &[
     call("get /v1/metrics/{metric}", ""),
     with("put /v1/metrics/{metric!}", r#"{"name": "N", "unit": "", "kind": "delta"}"#),
     with("post /v1/portal-tokens", r#"{"customer": "{customer}"}"#),
+    call("get /v1/profiles", ""),
+    call("get /v1/profiles/{profile}", ""),
+    with("put /v1/profiles/{profile!}", PROFILE),
+    with(
+        "put /v1/profiles/new",
+        r#"{"name": "N", "format": "json", "fields": [{"from": "/v", "metric": "{metric}"}]}"#,
+    ),
+    call("delete /v1/profiles/{profile}", ""),
     call("get /v1/providers", ""),
     call("get /v1/providers/{provider}", ""),
     with("put /v1/providers/{provider}", r#"{"name": "N"}"#),
@@ -123,7 +144,7 @@ const CALLS: &[Call] = &[
 /// Names by kind: key and id, or the id twice where there is no key.
 type Names = BTreeMap<&'static str, [String; 2]>;
 
-/// Customer, group, device and metrics of a provider, all by keys that begin with a mark, with a review, a replacement and
+/// Customer, group, device, metrics and profile of a provider, all by keys that begin with a mark, with a review, a replacement and
 /// readings.
 async fn fill(app: &TestApp, key: &str, mark: &str) -> Names {
     let own = |what: &str| format!("{mark}-{what}");
@@ -134,6 +155,11 @@ async fn fill(app: &TestApp, key: &str, mark: &str) -> Names {
         ("device", "devices", json!({"customer": own("customer"), "group": own("group")})),
         ("metric", "metrics", json!({"name": "N", "unit": "", "kind": "delta"})),
         ("register", "metrics", json!({"name": "N", "unit": "", "kind": "register", "scale": 0, "max_per_hour": 5})),
+        (
+            "profile",
+            "profiles",
+            json!({"name": "N", "format": "json", "fields": [{"from": "/v", "metric": own("metric")}]}),
+        ),
     ];
     for (what, list, body) in bodies {
         let made = app.put(key, &format!("/v1/{list}/{}", own(what)), body).await.expect_status(201).json();
@@ -159,7 +185,7 @@ async fn fill(app: &TestApp, key: &str, mark: &str) -> Names {
 
 /// What does not exist.
 fn nothing() -> Names {
-    let kinds = ["customer", "group", "device", "metric", "review", "replacement", "apikey", "provider"];
+    let kinds = ["customer", "group", "device", "metric", "review", "replacement", "apikey", "profile", "provider"];
     kinds.map(|kind| (kind, [format!("absent-{kind}"), uuid::Uuid::now_v7().to_string()])).into()
 }
 
@@ -306,11 +332,11 @@ pub async fn what_is_outside_of_a_key_s_part_is_as_if_it_were_not(app: TestApp) 
     let (north, south) = (app.provider("north", "UTC").await, app.provider("foreign-south", "UTC").await);
     let own = fill(&app, &north, "own").await;
     let mut foreign = fill(&app, &north, "foreign").await;
-    // Metrics are the provider's, and seen by all its keys.
+    // Metrics and profiles are the provider's, and seen by all its keys.
     let provider = app.get(&south, "/v1/providers/foreign-south").await.expect_status(200).json();
     foreign.insert("provider", ["foreign-south".to_owned(), provider["id"].as_str().unwrap().to_owned()]);
     let of_south = fill(&app, &south, "foreign-far").await;
-    for kind in ["metric", "register"] {
+    for kind in ["metric", "register", "profile"] {
         foreign.insert(kind, of_south[kind].clone());
     }
     app.settle().await;

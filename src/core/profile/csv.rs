@@ -1,7 +1,5 @@
 //! Readings from CSV: a row is a record.
 
-use std::borrow::Cow;
-
 use super::{Clock, Found, Sent, Target, text};
 use crate::core::reading::csv::{MAX_COLUMNS, cells};
 use crate::core::reading::{Code, Item, Items, Reason, Unreadable, field};
@@ -85,6 +83,6 @@ impl<'f> Columns<'f> {
 }
 
 /// An empty cell is none.
-fn present<'a>(cell: &'a Cow<'_, str>) -> Option<&'a str> {
+fn present(cell: &str) -> Option<&str> {
     Some(cell.trim_matches(' ')).filter(|text| !text.is_empty())
 }

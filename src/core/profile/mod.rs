@@ -23,10 +23,10 @@ use crate::core::pointer::Pointer;
 use crate::core::reading::{Code, Item, Items, RawReading, Reason, Unreadable, field};
 use crate::core::telegram::Register;
 
-pub use clock::Clock;
-pub use factor::{BadFactor, Factor};
-pub use pattern::{BadPattern, Pattern};
-pub use unit::{BadConversion, conversion};
+pub use self::clock::Clock;
+pub use self::factor::{BadFactor, Factor};
+pub use self::pattern::{BadPattern, Pattern};
+pub use self::unit::{BadConversion, conversion};
 
 /// Most fields of a profile.
 pub const MAX_FIELDS: usize = 64;

@@ -50,7 +50,7 @@ pub fn lines(text: &str, first: usize) -> Result<Vec<Object<'_>>, BadTelegram> {
             }
         }
     }
-    Ok(objects.into_iter().map(Object::as_since_version_4).collect())
+    Ok(objects.into_iter().map(Object::into_later_version).collect())
 }
 
 /// `0-n:24.3.0`: the last hourly reading of an M-Bus device, up to version 3.
@@ -79,7 +79,7 @@ fn values(text: &str) -> Result<Vec<Value<'_>>, String> {
 impl<'a> Object<'a> {
     /// `0-1:24.3.0(time)(status)(60)(1)(0-1:24.2.1)(m3)` and `(00947.680)` is since version 4
     /// `0-1:24.2.1(time)(00947.680*m3)`. What is not written so stays as it is.
-    fn as_since_version_4(self) -> Self {
+    fn into_later_version(self) -> Self {
         if !is_hourly(self.code) {
             return self;
         }

@@ -9,11 +9,11 @@ mod line;
 mod obis;
 mod stamp;
 
-use line::lines;
+use self::line::lines;
 
-pub use line::{Object, Value};
-pub use obis::{BadCode, Code, Register};
-pub use stamp::{BadStamp, instant};
+pub use self::line::{Object, Value};
+pub use self::obis::{BadCode, Code, Register};
+pub use self::stamp::{BadStamp, instant};
 
 /// Most bytes of a telegram. Version 5 has about 1,500, and up to 4,200 with the longest texts in it.
 pub const MAX_TELEGRAM: usize = 16 * 1024;

@@ -43,6 +43,9 @@ actions! {
     DeviceReplacement = "device.replacement";
     MetricCreate = "metric.create";
     MetricUpdate = "metric.update";
+    ProfileCreate = "profile.create";
+    ProfileUpdate = "profile.update";
+    ProfileDelete = "profile.delete";
     ReviewAccept = "review.accept";
     ReviewDismiss = "review.dismiss";
     QuarantineReplay = "quarantine.replay";

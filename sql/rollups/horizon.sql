@@ -5,7 +5,8 @@
 -- whose joins take longer to plan than all of this to run.
 SELECT least(statement_timestamp(), min(a.xact_start)), CASE WHEN $2 THEN ({conversions}) END
 FROM pg_stat_get_activity(NULL) AS a
-WHERE a.datid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND a.backend_xid IS NOT NULL AND a.backend_type = 'client backend'
+WHERE a.datid = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND a.backend_xid IS NOT NULL AND a.backend_type = 'client backend'
   AND a.pid <> pg_backend_pid()
   AND NOT EXISTS (SELECT FROM pg_lock_status() AS l
                   WHERE l.pid = a.pid AND l.locktype = 'advisory' AND l.granted AND l.objsubid = 1

@@ -204,7 +204,8 @@ pub fn options(sockets: &Path) -> PgConnectOptions {
 const PORT: &str = "5432";
 
 /// Settings of every cluster. Durability settings are PostgreSQL's safe defaults, written out so that no
-/// postgresql.conf can loosen them. Compiling a statement over many chunks takes far longer than running it: Meterbase's
+/// postgresql.conf can loosen them. The log is brought to disk as it is written, so that a small commit does not wait for all
+/// that a large transaction has written before. Compiling a statement over many chunks takes far longer than running it: Meterbase's
 /// own connections know, TimescaleDB's background workers have to be told here.
 const STANDING_SETTINGS: &[(&str, &str)] = &[
     ("listen_addresses", ""),
@@ -219,6 +220,8 @@ const STANDING_SETTINGS: &[(&str, &str)] = &[
     ("synchronous_commit", "on"),
     ("max_wal_size", "4GB"),
     ("wal_compression", "on"),
+    ("wal_writer_delay", "5ms"),
+    ("wal_writer_flush_after", "256kB"),
     ("jit", "off"),
     ("timezone", "UTC"),
     ("log_timezone", "UTC"),

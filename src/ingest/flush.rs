@@ -223,8 +223,9 @@ pub async fn put<'b>(
         readings += sent.items.len();
     }
     let (mut resolved, earlier) = resolve_all(db, directory, &by_provider, versions, readings).await?;
-    // In the order of the index: flushes that overlap wait for each other and never in a circle, and the index is
-    // written from left to right.
+    // In the order of the index, which is written from left to right then. Flushes with the same readings wait for each other,
+    // and seldom in a circle: where one makes a chunk meanwhile, or some of their readings go another road. The database
+    // undoes one of them then, which is tried again.
     resolved.rows.sort_unstable_by_key(|row| (row.identity(), row.index));
     let repeated = store::split_off_repeated(&mut resolved.rows);
     let Resolved { mut verdicts, mut rows, quarantined } = resolved;

@@ -56,8 +56,8 @@ pub struct Row<'a> {
     pub billing_day: NaiveDate,
 }
 
-/// Resolves readings of a provider, each with its place and the part that it was sent for. The caller keeps the provider's registry as it is;
-/// readings before `kept_from` are not taken.
+/// Resolves readings of a provider, each with its place and the part that it was sent for. The caller keeps the provider's
+/// registry as it is; readings before `kept_from` are not taken.
 pub async fn resolve<'a>(
     db: &mut PgConnection,
     provider_id: i32,

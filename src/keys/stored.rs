@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, PgConnection, Postgres, Transaction};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -126,9 +126,7 @@ pub async fn make(db: &mut PgConnection, by: &By, new: &NewKey<'_>) -> sqlx::Res
         .bind(new.rate.burst)
         .execute(&mut *transaction)
         .await?;
-    let stored = find(&mut transaction, None, id).await?.ok_or(sqlx::Error::RowNotFound)?;
-    record(&mut transaction, by, Action::KeyCreate, None, &stored).await?;
-    transaction.commit().await?;
+    let stored = commit(transaction, by, Action::KeyCreate, None, id).await?;
     Ok((key, stored))
 }
 
@@ -160,10 +158,9 @@ pub async fn revoke(db: &mut PgConnection, by: &By, key: &StoredKey) -> sqlx::Re
     let revoke = sqlx::query(include_str!("../../sql/keys/revoke.sql")).bind(key.key_id);
     let mut transaction = db.begin().await?;
     if revoke.execute(&mut *transaction).await?.rows_affected() == 1 {
-        let after = find(&mut transaction, None, key.id).await?.ok_or(sqlx::Error::RowNotFound)?;
-        record(&mut transaction, by, Action::KeyRevoke, Some(key), &after).await?;
+        commit(transaction, by, Action::KeyRevoke, Some(key), key.id).await?;
     }
-    transaction.commit().await
+    Ok(())
 }
 
 /// Gives a key, as it was locked, another name, end and rate; these hold from the next request on.
@@ -177,14 +174,11 @@ pub async fn change(db: &mut PgConnection, by: &By, key: &StoredKey, to: &Change
         .bind(to.rate.burst)
         .execute(&mut *transaction)
         .await?;
-    let after = find(&mut transaction, None, key.id).await?.ok_or(sqlx::Error::RowNotFound)?;
-    record(&mut transaction, by, Action::KeyUpdate, Some(key), &after).await?;
-    transaction.commit().await?;
-    Ok(after)
+    commit(transaction, by, Action::KeyUpdate, Some(key), key.id).await
 }
 
-/// Gives a key, as it was locked, another secret; the one before is good too for a time. One before that is not any more. None where the key is
-/// revoked or has expired.
+/// Gives a key, as it was locked, another secret; the one before is good too for a time, and one before that is not any more.
+/// None where the key is revoked or has expired.
 pub async fn rotate(
     db: &mut PgConnection,
     by: &By,
@@ -202,10 +196,22 @@ pub async fn rotate(
     if rotated.rows_affected() == 0 {
         return Ok(None);
     }
-    let after = find(&mut transaction, None, key.id).await?.ok_or(sqlx::Error::RowNotFound)?;
-    record(&mut transaction, by, Action::KeyRotate, Some(key), &after).await?;
-    transaction.commit().await?;
+    let after = commit(transaction, by, Action::KeyRotate, Some(key), key.id).await?;
     Ok(Some((new, after)))
+}
+
+/// Ends a transaction that did something to a key, with what became of it in the audit; gives the key as it is now.
+async fn commit(
+    mut transaction: Transaction<'_, Postgres>,
+    by: &By,
+    action: Action,
+    before: Option<&StoredKey>,
+    id: Uuid,
+) -> sqlx::Result<StoredKey> {
+    let after = find(&mut transaction, None, id).await?.ok_or(sqlx::Error::RowNotFound)?;
+    record(&mut transaction, by, action, before, &after).await?;
+    transaction.commit().await?;
+    Ok(after)
 }
 
 /// Writes what became of a key into the audit, under the provider that it acts in. When it was used is no change.

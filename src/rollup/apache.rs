@@ -21,7 +21,8 @@ use chrono::{DateTime, Days, Months, Utc};
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
-use super::definition::{FIGURES, ROLLUPS, Rollup};
+use super::definition::{ROLLUPS, Rollup};
+use super::figures::{FIGURES, figure_columns};
 
 /// Most (channel, hour)s that one batch recomputes: some seconds of work.
 const BATCH: i64 = 50_000;
@@ -153,7 +154,10 @@ pub(super) async fn make_for_rollups(
 /// Makes the table that holds what came in, for the first of [`ROLLUPS`]; what it adds to the others is made from that.
 fn table_of_additions(rollup: &Rollup) -> String {
     match rollup.source.as_str() {
-        "reading" => include_str!("../../sql/rollups/added.sql").replace("{name}", &rollup.name),
+        "reading" => {
+            let table = include_str!("../../sql/rollups/added.sql");
+            table.replace("{name}", &rollup.name).replace("{figures}", &figure_columns())
+        }
         _ => String::new(),
     }
 }
@@ -211,7 +215,7 @@ CROSS JOIN LATERAL (
 /// The statement that makes a rollup right where it was touched, and notes what lies above.
 fn recompute(rollup: &Rollup) -> String {
     let keys: Vec<_> = rollup.keys.iter().map(|key| key.column).collect();
-    let figures: Vec<_> = FIGURES.iter().map(|(column, _)| *column).collect();
+    let figures: Vec<_> = FIGURES.iter().map(|(column, ..)| *column).collect();
     let of = |table: &str, columns: &[&str]| -> String {
         columns.iter().map(|column| format!("{table}.{column}")).collect::<Vec<_>>().join(", ")
     };

@@ -8,8 +8,9 @@
 use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use super::definition::{FIGURES, Period, ROLLUPS, Rollup};
+use super::definition::{Period, ROLLUPS, Rollup};
 use super::few;
+use super::figures::{FIGURES, figure_columns};
 use super::index::Index;
 use crate::database::Edition;
 
@@ -175,7 +176,9 @@ fn around(edition: Edition) -> Vec<String> {
 
 fn hypertable(rollup: &Rollup) -> String {
     let keys: Vec<_> = rollup.keys.iter().map(|key| format!("{} integer NOT NULL", key.column)).collect();
-    named(include_str!("../../sql/rollups/hypertable.sql"), rollup).replace("{key_columns}", &keys.join(",\n    "))
+    named(include_str!("../../sql/rollups/hypertable.sql"), rollup)
+        .replace("{key_columns}", &keys.join(",\n    "))
+        .replace("{figures}", &figure_columns())
 }
 
 /// `index` spreads the policies over minutes, sources first, so that they do not wait for each other.
@@ -227,7 +230,7 @@ fn comments(rollup: &Rollup, edition: Edition) -> String {
         Edition::Apache => "TABLE",
         Edition::Community => "VIEW",
     };
-    let columns = rollup.about_columns().into_iter().chain(FIGURES);
+    let columns = rollup.about_columns().into_iter().chain(FIGURES.map(|(column, _, meaning)| (column, meaning)));
     let columns: String = columns
         .map(|(column, about)| format!("COMMENT ON COLUMN {}.{column} IS '{}';\n", rollup.name, quoted(about)))
         .collect();

@@ -16,6 +16,7 @@ use std::sync::LazyLock;
 
 use chrono::{DateTime, Datelike, Days, DurationRound, Months, NaiveTime, TimeDelta, Utc};
 
+use super::figures::FIGURES;
 use super::index::Index;
 
 /// Length of a bucket.
@@ -52,19 +53,6 @@ pub struct Rollup {
     /// Indexes beside that of [`Self::index_columns`].
     pub indexes: Vec<Index>,
 }
-
-/// The columns after the keys, with their types and meanings. Values and sums are scaled integers, like readings.
-pub const FIGURES: [(&str, &str); 9] = [
-    ("count", "Number of readings."),
-    ("increment_sum", "Sum of the increments: what was used, scaled by the metric's scale."),
-    ("value_sum", "Sum of the values, scaled by the metric's scale."),
-    ("value_min", "Lowest value."),
-    ("value_max", "Highest value."),
-    ("first_ts", "Instant of the first reading."),
-    ("first_value", "Value of the first reading; of several at that instant, the lowest."),
-    ("last_ts", "Instant of the last reading."),
-    ("last_value", "Value of the last reading; of several at that instant, the highest."),
-];
 
 /// All rollups, each after its source.
 pub static ROLLUPS: LazyLock<Vec<Rollup>> = LazyLock::new(|| {
@@ -289,7 +277,7 @@ impl Rollup {
     /// All columns, in order.
     pub fn columns(&self) -> Vec<&'static str> {
         let keys = self.keys.iter().map(|key| key.column);
-        ["bucket", self.billing()].into_iter().chain(keys).chain(FIGURES.iter().map(|(column, _)| *column)).collect()
+        ["bucket", self.billing()].into_iter().chain(keys).chain(FIGURES.iter().map(|(column, ..)| *column)).collect()
     }
 
     /// A join of the source `s` to the buckets `t` that were touched.

@@ -1,5 +1,6 @@
 //! Rollups: per hour, day and month, by channel, customer, group and provider. Each is defined once, in [`definition`].
 //!
+//! - [`figures`]: what every one of them says
 //! - `index`: how their rows are found
 //! - [`apply`]: makes the rollups of an edition
 //! - `leader`: follows what changed, one server at a time
@@ -23,6 +24,7 @@ pub mod columnstore;
 mod community;
 pub mod definition;
 mod few;
+pub mod figures;
 mod freshness;
 mod index;
 mod leader;

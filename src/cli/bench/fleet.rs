@@ -15,7 +15,8 @@ use crate::cli::bench::registry::{Size, name, refuse_others, registry};
 use crate::cli::bench::steps::{self, Step, is_done, mark, vacuum};
 use crate::cli::progress::{Progress, Unit};
 use crate::database::Edition;
-use crate::rollup::definition::{FIGURES, Period, ROLLUPS, Rollup};
+use crate::rollup::definition::{Period, ROLLUPS, Rollup};
+use crate::rollup::figures::FIGURES;
 use crate::rollup::{self, Stores, columnstore};
 
 /// What a rollup has, and how long loading it took.
@@ -113,7 +114,7 @@ fn owner_days(rollup: &Rollup, table: &str) -> Step {
 
 fn months(rollup: &Rollup, table: &str) -> Step {
     let keys: Vec<_> = rollup.keys.iter().map(|key| key.column).collect();
-    let figures: Vec<_> = FIGURES.iter().map(|(column, _)| *column).collect();
+    let figures: Vec<_> = FIGURES.iter().map(|(column, ..)| *column).collect();
     let sql = include_str!("../../../sql/bench/months.sql")
         .replace("{table}", table)
         .replace("{select}", &rollup.select("", ""))

@@ -254,7 +254,7 @@ impl Waiting {
     fn is_considerate(&self, lane: Lane) -> bool {
         let Some(((small, at), (large, _))) = self.last_small.zip(self.last_large) else { return false };
         let is_beside = lane == Lane::All && self.has_express && small != large && at.elapsed() < BESIDE;
-        is_beside && self.storing >= self.beside && self.part(lane) == Share::Heavy
+        is_beside && self.storing >= self.beside && self.share(lane) == Share::Heavy
     }
 
     fn push(&mut self, batch: Batch) {
@@ -271,13 +271,13 @@ impl Waiting {
 
     /// When the oldest batch of a lane began to wait, and how many readings wait there.
     fn oldest(&self, lane: Lane) -> Option<(Instant, usize)> {
-        let part = self.part(lane);
-        let fronts = self.queues(part).filter_map(|queue| queue.front()).map(|batch| batch.queued_at);
-        fronts.min().map(|oldest| (oldest, self.going().map(|provider| provider.readings(part)).sum()))
+        let share = self.share(lane);
+        let fronts = self.queues(share).filter_map(|queue| queue.front()).map(|batch| batch.queued_at);
+        fronts.min().map(|oldest| (oldest, self.going().map(|provider| provider.readings(share)).sum()))
     }
 
     /// What is taken in a lane just now.
-    fn part(&self, lane: Lane) -> Share {
+    fn share(&self, lane: Lane) -> Share {
         match lane {
             Lane::Express => Share::Small,
             Lane::All if self.has_express && self.going().any(|provider| !provider.large.is_empty()) => Share::Heavy,
@@ -290,26 +290,26 @@ impl Waiting {
         self.providers.iter().filter(|(id, _)| !self.paused.contains_key(*id)).map(|(_, provider)| provider)
     }
 
-    /// What waits of a part and is not paused.
-    fn queues(&self, part: Share) -> impl Iterator<Item = &VecDeque<Batch>> {
-        self.going().flat_map(move |provider| provider.queues(part))
+    /// What waits of a share and is not paused.
+    fn queues(&self, share: Share) -> impl Iterator<Item = &VecDeque<Batch>> {
+        self.going().flat_map(move |provider| provider.queues(share))
     }
 
     /// Whether nothing waits in a lane, paused or not.
     fn is_empty(&self, lane: Lane) -> bool {
-        let part = if lane == Lane::All { Share::All } else { Share::Small };
-        self.providers.values().flat_map(|provider| provider.queues(part)).all(VecDeque::is_empty)
+        let share = if lane == Lane::All { Share::All } else { Share::Small };
+        self.providers.values().flat_map(|provider| provider.queues(share)).all(VecDeque::is_empty)
     }
 
     fn take(&mut self, lane: Lane, most: usize) -> Vec<Batch> {
         let (mut taken, mut readings) = (Vec::new(), 0);
-        let part = self.part(lane);
+        let share = self.share(lane);
         // Each round gives every provider its quantum, so it ends: a batch that is too large for one has it some day.
         while readings < most {
-            let Some(id) = self.next_turn(part) else { break };
+            let Some(id) = self.next_turn(share) else { break };
             let provider = self.providers.get_mut(&id).expect("a provider in turn has something waiting");
             provider.begin_turn();
-            while let Some(batch) = provider.take(part, most.saturating_sub(readings), taken.is_empty()) {
+            while let Some(batch) = provider.take(share, most.saturating_sub(readings), taken.is_empty()) {
                 readings += batch.items.len();
                 self.readings -= batch.items.len();
                 taken.push(batch);
@@ -322,26 +322,26 @@ impl Waiting {
             } else {
                 self.turns.push_back(id);
             }
-            if !taken.is_empty() && !self.any_fits(part, most.saturating_sub(readings)) {
+            if !taken.is_empty() && !self.any_fits(share, most.saturating_sub(readings)) {
                 break;
             }
         }
         taken
     }
 
-    /// Takes the next provider with something in this part out of the turns.
-    fn next_turn(&mut self, part: Share) -> Option<i32> {
+    /// Takes the next provider with something in this share out of the turns.
+    fn next_turn(&mut self, share: Share) -> Option<i32> {
         let has = |id: &i32| {
             let provider = self.providers.get(id).filter(|_| !self.paused.contains_key(id));
-            provider.is_some_and(|provider| provider.queues(part).any(|queue| !queue.is_empty()))
+            provider.is_some_and(|provider| provider.queues(share).any(|queue| !queue.is_empty()))
         };
         let at = self.turns.iter().position(has)?;
         self.turns.remove(at)
     }
 
-    /// Whether some provider's next batch of this part has at most `room` readings.
-    fn any_fits(&self, part: Share, room: usize) -> bool {
-        self.queues(part).any(|queue| queue.front().is_some_and(|batch| batch.items.len() <= room))
+    /// Whether some provider's next batch of this share has at most `room` readings.
+    fn any_fits(&self, share: Share, room: usize) -> bool {
+        self.queues(share).any(|queue| queue.front().is_some_and(|batch| batch.items.len() <= room))
     }
 }
 

@@ -56,15 +56,15 @@ impl Provider {
         self.small.is_empty() && self.large.is_empty()
     }
 
-    pub fn queues(&self, part: Share) -> impl Iterator<Item = &VecDeque<Batch>> {
-        let large = (part != Share::Small).then_some(&self.large);
-        let small = (part != Share::Heavy || self.is_heavy()).then_some(&self.small);
+    pub fn queues(&self, share: Share) -> impl Iterator<Item = &VecDeque<Batch>> {
+        let large = (share != Share::Small).then_some(&self.large);
+        let small = (share != Share::Heavy || self.is_heavy()).then_some(&self.small);
         [small, large].into_iter().flatten()
     }
 
-    /// Readings of a part.
-    pub fn readings(&self, part: Share) -> usize {
-        match part {
+    /// Readings of a share.
+    pub fn readings(&self, share: Share) -> usize {
+        match share {
             Share::Small => self.small_readings,
             Share::Heavy if !self.is_heavy() => self.readings - self.small_readings,
             Share::All | Share::Heavy => self.readings,
@@ -78,9 +78,10 @@ impl Provider {
     }
 
     /// The older of the two next batches that has room and credit; the first of all to be taken needs no room.
-    pub fn take(&mut self, part: Share, room: usize, first: bool) -> Option<Batch> {
-        let large = self.large.front().filter(|_| part != Share::Small).map(|batch| batch.queued_at);
-        let small = self.small.front().filter(|_| part != Share::Heavy || self.is_heavy()).map(|batch| batch.queued_at);
+    pub fn take(&mut self, share: Share, room: usize, first: bool) -> Option<Batch> {
+        let large = self.large.front().filter(|_| share != Share::Small).map(|batch| batch.queued_at);
+        let small =
+            self.small.front().filter(|_| share != Share::Heavy || self.is_heavy()).map(|batch| batch.queued_at);
         let queue = match (small, large) {
             (Some(small), Some(large)) if large < small => &mut self.large,
             (None, Some(_)) => &mut self.large,

@@ -19,7 +19,7 @@ use crate::http::{extract, intake};
 use crate::limits::Guards;
 use crate::openapi::{self, KnownParameters};
 use crate::server::{self, Drain};
-use crate::{ingest, keys, profiles, registry, service, usage};
+use crate::{enroll, ingest, keys, profiles, registry, service, usage};
 
 /// What every handler may use. Cheap to clone.
 #[derive(Clone)]
@@ -55,6 +55,7 @@ fn routes() -> OpenApiRouter<App> {
         .merge(keys::routes())
         .merge(ingest::routes())
         .merge(profiles::routes())
+        .merge(enroll::routes())
         .merge(usage::routes())
 }
 

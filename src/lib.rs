@@ -13,6 +13,7 @@
 //! - [`registry`]: providers, customers, groups, devices, metrics; one file each
 //! - [`ingest`]: readings in, a verdict for each
 //! - [`profiles`]: what devices send in their own language, and what they are told to do
+//! - [`enroll`]: devices that register themselves
 //! - [`rollup`]: hour, day and month figures, on both editions
 //! - [`usage`]: figures out
 //! - [`verify`]: proofs that the figures are what the readings say
@@ -35,6 +36,7 @@ pub mod core;
 pub mod database;
 pub mod doctor;
 pub mod embedded;
+pub mod enroll;
 pub mod fleet;
 pub mod http;
 pub mod ingest;

@@ -45,11 +45,14 @@ pub fn finish(mut document: OpenApi) -> OpenApi {
                 continue;
             }
             operation.operation_id = Some(operation_id(method, path));
-            operation.security = Some(vec![SecurityRequirement::new("key", Vec::<String>::new())]);
-            if of_a_provider {
-                operation.parameters.get_or_insert_default().push(RefOr::T(provider_parameter()));
+            let is_open = operation.security.is_some();
+            if !is_open {
+                operation.security = Some(vec![SecurityRequirement::new("key", Vec::<String>::new())]);
+                if of_a_provider {
+                    operation.parameters.get_or_insert_default().push(RefOr::T(provider_parameter()));
+                }
             }
-            add_problems(operation);
+            add_problems(operation, is_open);
         }
     }
     document
@@ -112,8 +115,8 @@ fn provider_parameter() -> Parameter {
         .build()
 }
 
-/// Problems that every operation can answer with, unless it says more about them itself.
-fn add_problems(operation: &mut Operation) {
+/// Problems that every operation can answer with, unless it says more about them itself; an open one needs no key.
+fn add_problems(operation: &mut Operation, is_open: bool) {
     let common = [
         ("400", "A parameter or the body cannot be read"),
         ("401", "No good API key"),
@@ -127,7 +130,8 @@ fn add_problems(operation: &mut Operation) {
         ("422", "The body breaks the rules; `errors` names the places"),
     ];
     let with_body = with_body.into_iter().filter(|_| operation.request_body.is_some());
-    for (status, description) in common.into_iter().chain(with_body) {
+    let common = common.into_iter().filter(|(status, _)| !is_open || !["401", "403", "404"].contains(status));
+    for (status, description) in common.chain(with_body) {
         operation.responses.responses.entry(status.to_owned()).or_insert_with(|| RefOr::T(problem(description)));
     }
     operation.responses.responses.entry("500".to_owned()).or_insert_with(|| RefOr::T(problem("The server failed")));

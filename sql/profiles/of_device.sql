@@ -1,20 +1,12 @@
--- profiles.of_device: a device with the profile that it names, or else the one that recognises its model and firmware: one
--- that says what firmware goes before one that does not, then the one that says more, then the first by key. Also what was
--- counted of changes of configurations when this was so. It is the device that is named ($3, $4), or the one that the
--- caller's key is bound to ($5); one of customers that the caller sees ($2), and in the group that its key is for ($6).
+-- profiles.of_device: a device with the profile that it names, or else the one that recognises its model and firmware. Also
+-- what was counted of changes of configurations when this was so. It is the device that is named ($3, $4), or the one that
+-- the caller's key is bound to ($5); one of customers that the caller sees ($2), and in the group that its key is for ($6).
 SELECT d.device_id, d.key::text AS device, p.uuid AS profile_id, p.key::text AS profile, p.version, p.definition,
        coalesce(c.number, 0) AS changes
 FROM device d
 JOIN assignment a ON a.device_id = d.device_id
                  AND CASE WHEN d.retired_at IS NULL THEN upper_inf(a.during) ELSE upper(a.during) = d.retired_at END
-LEFT JOIN LATERAL (
-    SELECT p.*
-    FROM profile p
-    WHERE p.provider_id = d.provider_id
-      AND CASE WHEN d.profile_id IS NOT NULL THEN p.profile_id = d.profile_id
-               ELSE d.model LIKE p.model_like AND (p.firmware_like IS NULL OR d.firmware LIKE p.firmware_like) END
-    ORDER BY p.firmware_like IS NULL, p.literals DESC, p.key::text
-    LIMIT 1) p ON true
+LEFT JOIN profile p ON p.profile_id = coalesce(d.profile_id, recognising_profile(d.provider_id, d.model, d.firmware))
 LEFT JOIN config_change c ON c.provider_id = d.provider_id
 WHERE d.provider_id = $1
   AND (d.key::text = $3 OR d.uuid = $4 OR ($3 IS NULL AND $4 IS NULL AND d.device_id = $5))

@@ -5,7 +5,7 @@ FROM unnest($2::text[], $3::text[], $4::bigint[]) WITH ORDINALITY AS due (kind, 
 CROSS JOIN LATERAL (
     (SELECT q.quarantine_id FROM quarantine q
      WHERE due.kind = 'device' AND q.provider_id = $1 AND q.device = due.name AND q.quarantine_id > due.behind
-       AND q.code IN ('unknown_device', 'device_unassigned')
+       AND q.code IN ('unknown_device', 'device_unassigned', 'device_unapproved')
      ORDER BY q.quarantine_id
      LIMIT $5)
     UNION ALL

@@ -6,6 +6,8 @@ mod bounds;
 mod database;
 mod demo;
 mod doctor;
+mod enrollment_tokens;
+mod enrollments;
 mod import;
 mod keys;
 mod migrate;
@@ -68,6 +70,8 @@ enum Command {
     Serve(Box<ServeArgs>),
     Migrate(migrate::MigrateArgs),
     Keys(keys::KeysArgs),
+    EnrollmentTokens(enrollment_tokens::EnrollmentTokensArgs),
+    Enrollments(enrollments::EnrollmentsArgs),
     SqlRoles(sql_roles::SqlRolesArgs),
     Demo(demo::DemoArgs),
     Import(Box<import::ImportArgs>),
@@ -123,6 +127,8 @@ impl Command {
             Self::Serve(args) => args.run(stop).await,
             Self::Migrate(args) => until(stop, args.run()).await,
             Self::Keys(args) => until(stop, args.run()).await,
+            Self::EnrollmentTokens(args) => until(stop, args.run()).await,
+            Self::Enrollments(args) => until(stop, args.run()).await,
             Self::SqlRoles(args) => until(stop, args.run()).await,
             Self::Demo(args) => args.run(stop).await,
             Self::Import(args) => until(stop, args.run()).await,

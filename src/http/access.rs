@@ -1,6 +1,7 @@
 //! Who is calling. A handler says in its signature which callers it serves; the tenant of every query, and the part of it that the
 //! caller sees, come from here: statements about what callers name begin with [`Tenant::query_as`] or [`Tenant::seen_as`].
 
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -9,7 +10,8 @@ use axum::http::header;
 use axum::http::request::Parts;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::QueryAs;
-use sqlx::{FromRow, Postgres};
+use sqlx::{FromRow, PgConnection, Postgres};
+use uuid::Uuid;
 
 use crate::app::App;
 use crate::core::entity::Ref;
@@ -40,6 +42,17 @@ pub struct Tenant {
 }
 
 impl Tenant {
+    /// All of a provider, for what nobody does with a key.
+    pub async fn of_provider(db: &mut PgConnection, provider_id: i32, by: By) -> sqlx::Result<Self> {
+        let found: Self = sqlx::query_as(include_str!("../../sql/keys/tenant.sql"))
+            .bind(provider_id)
+            .bind(None::<&str>)
+            .bind(None::<Uuid>)
+            .fetch_one(db)
+            .await?;
+        Ok(Self { by, ..found })
+    }
+
     pub fn provider_id(&self) -> i32 {
         self.provider_id
     }
@@ -53,7 +66,7 @@ impl Tenant {
     pub fn subtree(&self) -> Option<&Subtree> {
         match &*self.part {
             Part::Subtree(subtree) => Some(subtree),
-            Part::All | Part::Group(_) | Part::Device(_) => None,
+            Part::All | Part::Group(_) | Part::Device(_) | Part::Applicant(_) => None,
         }
     }
 
@@ -78,6 +91,12 @@ impl Tenant {
 /// A caller who may keep providers: admin.
 pub struct Admin {
     pub by: By,
+}
+
+/// Somebody without a key.
+pub struct Stranger {
+    /// Where the call came from.
+    pub address: Option<IpAddr>,
 }
 
 /// A caller who may keep keys and see who changed what: admin in all providers or in the one that it names, provider in its
@@ -120,6 +139,14 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let holder = authenticate(parts, &App::from_ref(state), &[Scope::Admin], None).await?;
         Ok(Self { by: by(parts, &holder, None) })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Stranger {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> std::result::Result<Self, Infallible> {
+        Ok(Self { address: address(parts) })
     }
 }
 
@@ -229,9 +256,12 @@ fn tenant(parts: &Parts, mut holder: Holder, named: Option<Ref>) -> Result<Tenan
 
 /// Who calls and from where, for the audit.
 fn by(parts: &Parts, holder: &Holder, provider_id: Option<i32>) -> By {
+    By { provider_id, key_id: Some(holder.key_id), address: address(parts) }
+}
+
+fn address(parts: &Parts) -> Option<IpAddr> {
     let peer = parts.extensions.get::<ConnectInfo<Peer>>();
-    let address: Option<IpAddr> = peer.map(|ConnectInfo(Peer(address))| address.ip().to_canonical());
-    By { provider_id, key_id: Some(holder.key_id), address }
+    peer.map(|ConnectInfo(Peer(address))| address.ip().to_canonical())
 }
 
 fn named_provider(parts: &Parts) -> Result<Option<Ref>> {

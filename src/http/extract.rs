@@ -32,6 +32,12 @@ pub struct NoParameters {}
 /// A JSON body. `T` denies unknown fields.
 pub struct Body<T>(pub T);
 
+/// A JSON body of somebody who has no key: at most [`MAX_STRANGERS`] bytes.
+pub struct StrangersBody<T>(pub T);
+
+/// Most bytes of a body that comes without a key.
+pub const MAX_STRANGERS: usize = 16 * 1024;
+
 /// A JSON body that may be empty, which is as if nothing was said in it.
 pub struct BodyOrNone<T>(pub T);
 
@@ -96,10 +102,24 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self> {
-        if content_type(request.headers()) != Some("application/json") {
-            return Err(Problem::new(Code::UnsupportedMediaType, "send Content-Type: application/json"));
-        }
+        check_json(request.headers())?;
         json(&registry(request).await?).map(Self)
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for StrangersBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self> {
+        check_json(request.headers())?;
+        json(&intake::whole(request, Limit::StrangersBytes, MAX_STRANGERS).await?).map(Self)
+    }
+}
+
+fn check_json(headers: &HeaderMap) -> Result<()> {
+    match content_type(headers) {
+        Some("application/json") => Ok(()),
+        _ => Err(Problem::new(Code::UnsupportedMediaType, "send Content-Type: application/json")),
     }
 }
 

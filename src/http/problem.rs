@@ -84,6 +84,14 @@ codes! {
         "Readings of that time were dropped because they are older than readings are kept (`--keep-readings`). What they added to usage stays as it is, so nothing was changed. A change can be dated to when readings are kept.";
     KeyEnded = "key_ended", CONFLICT, "The key is revoked or has expired",
         "A key that is revoked stays so, and one that has expired must be given another end before it gets another secret. Make a new key instead.";
+    EnrollmentRefused = "enrollment_refused", FORBIDDEN, "The enrollment is refused",
+        "The token is unknown, expired, revoked or used up, the serial number cannot be enrolled with it, or whoever asks is not the device that it was enrolled for, or was refused. Which of these it is is not told to who asks; `GET /v1/enrollments` and `GET /v1/enrollment-tokens` tell those who keep them.";
+    NotApproved = "not_approved", FORBIDDEN, "The device waits for approval",
+        "The device registered itself, and somebody has to approve that. Until then it has no configuration, and what it posts waits in quarantine. `GET /v1/enroll` tells how far that is.";
+    EnrollmentDecided = "enrollment_decided", CONFLICT, "The enrollment is decided otherwise",
+        "An enrollment that was refused cannot be approved, nor one that was approved be refused: delete it, and the device may enroll once more. Its key ends with it.";
+    TooManyTries = "too_many_tries", TOO_MANY_REQUESTS, "Too many enrollments were refused",
+        "From this address, or others beside it, came too many enrollments that were refused. Nothing was looked at. Send it again after the seconds in `Retry-After`.";
     NoProfile = "no_profile", CONFLICT, "No profile holds for the device",
         "What a device sends in its own language is understood by a profile, and none holds for this device. Name one in `PUT /v1/devices/{key}`, or give the device the model and firmware that a profile recognises.";
     ProfileInUse = "profile_in_use", CONFLICT, "Devices name the profile",

@@ -49,6 +49,7 @@ impl Device {
             Part::Subtree(subtree) => owner().is_some_and(|owner| subtree.has(owner.customer_id)),
             Part::Group(group_id) => owner().is_some_and(|owner| owner.group_id == *group_id),
             Part::Device(device_id) => self.device_id == *device_id,
+            Part::Applicant(_) => false,
         }
     }
 }

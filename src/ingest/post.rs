@@ -88,7 +88,7 @@ enum DecimalInput {
 /// Codes of `rejected`: `invalid_json`, `invalid_row`, `missing_field`, `unknown_field`, `invalid_device`,
 /// `invalid_metric`, `invalid_time`, `naive_time`, `time_out_of_range`, `invalid_value`, `out_of_range`,
 /// `too_many_decimals`, `invalid_id`, `invalid_dimensions`, `beyond_retention`, `quarantine_full`. Of `quarantined`:
-/// `unknown_device`, `unknown_metric`, `device_unassigned`; `GET /v1/quarantine` says what becomes of those. Of `conflict`:
+/// `unknown_device`, `unknown_metric`, `device_unassigned`, `device_unapproved`; `GET /v1/quarantine` says what becomes of those. Of `conflict`:
 /// `value_differs`, `id_differs`. A register's reading that does not follow from those before it is `stored` and adds
 /// nothing until somebody decides about it (`GET /v1/reviews`); `receipts=all` gives it the code `under_review`.
 ///

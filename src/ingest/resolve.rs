@@ -6,6 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 
+use crate::core::entity::Ref;
 use crate::core::reading::{Code, Item, RawReading, Reason};
 use crate::ingest::directory::Remembered;
 use crate::ingest::known::{Kind, Metric, Owner};
@@ -109,7 +110,7 @@ impl Remembered {
         let metric = self.metrics.get(&raw.metric);
         // A value that the metric can never take is rejected whatever else is curable.
         let value = metric.map(|metric| metric.value(&raw.value).map_err(Verdict::Rejected)).transpose()?;
-        let device = device.ok_or_else(|| quarantined(Code::UnknownDevice))?;
+        let device = device.ok_or_else(|| quarantined(missing(part, &raw.device)))?;
         let (metric, value) = metric.zip(value).ok_or_else(|| quarantined(Code::UnknownMetric))?;
         let assignment = device.assignments.iter().find(|assignment| assignment.covers(raw.at));
         let assignment = assignment.ok_or_else(|| quarantined(Code::DeviceUnassigned))?;
@@ -131,12 +132,23 @@ impl Remembered {
     }
 }
 
+/// Why a device is not there for a key.
+fn missing(part: &Part, device: &Ref) -> Code {
+    match (part, device) {
+        (Part::Applicant(applicant), Ref::Key(key)) if key.as_str() == applicant => Code::DeviceUnapproved,
+        _ => Code::UnknownDevice,
+    }
+}
+
 /// What is told about a reading in quarantine for which there is nothing, or nobody, yet.
 pub fn curable(code: Code, device: &impl Display, metric: &impl Display, at: DateTime<Utc>) -> String {
     match code {
         Code::UnknownMetric => {
             let hint = "it is kept until the metric is there; create it with PUT /v1/metrics/{key}";
             format!("there is no metric {metric}: {hint}")
+        }
+        Code::DeviceUnapproved => {
+            format!("device {device} waits for approval of its enrollment: it is kept, and counts from then on")
         }
         Code::DeviceUnassigned => {
             let at = at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);

@@ -1,7 +1,6 @@
 //! Who holds a key, and what it lets him do.
 
 use sqlx::PgConnection;
-use subtle::ConstantTimeEq;
 
 use crate::core::entity::Ref;
 use crate::keys::part::PartRow;
@@ -73,9 +72,7 @@ pub async fn holders(db: &mut PgConnection, asked: &[(&ApiKey, Option<&Ref>)]) -
 
 impl Row {
     fn has_secret(&self, key: &ApiKey) -> bool {
-        let hash = key.secret_hash();
-        let is_previous = self.previous_hash.as_ref().is_some_and(|previous| bool::from(previous.ct_eq(&hash)));
-        bool::from(self.secret_hash.ct_eq(&hash)) || is_previous
+        key.has_hash(&self.secret_hash) || self.previous_hash.as_ref().is_some_and(|previous| key.has_hash(previous))
     }
 
     fn holder(self) -> Holder {

@@ -16,8 +16,10 @@ mod stored;
 use std::fmt;
 use std::str::FromStr;
 
+use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -25,7 +27,9 @@ use crate::app::App;
 
 pub use holder::{Holder, Provider, holders};
 pub use part::{Part, Subtree, parts};
-pub use stored::{Change, KeyPart, NewKey, StoredKey, change, create, find, list, lock, make, revoke, rotate};
+pub use stored::{
+    Change, KeyPart, NewKey, StoredKey, approve, change, create, enroll, find, list, lock, make, revoke, rotate,
+};
 
 /// What a key may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, sqlx::Type, Serialize, Deserialize, ToSchema)]
@@ -99,7 +103,29 @@ impl ApiKey {
         format!("mb_{}_{}", self.lookup, self.secret)
     }
 
-    fn secret_hash(&self) -> [u8; 32] {
+    /// The key of a device that has a secret of its own, which nobody without that and the token can make: the same for the same
+    /// `lookup`.
+    pub fn of_device(lookup: &str, token: &Self, secret: &str) -> Self {
+        // HMAC takes keys of any length.
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any key");
+        for part in [token.secret.as_bytes(), lookup.as_bytes()] {
+            mac.update(part);
+        }
+        Self { lookup: lookup.to_owned(), secret: hex::encode(mac.finalize().into_bytes()) }
+    }
+
+    /// The part that finds its row; not secret.
+    pub fn lookup(&self) -> &str {
+        &self.lookup
+    }
+
+    /// Whether this is the SHA-256 of its secret part.
+    pub fn has_hash(&self, hash: &[u8]) -> bool {
+        self.secret_hash().ct_eq(hash).into()
+    }
+
+    /// SHA-256 of its secret part.
+    pub fn secret_hash(&self) -> [u8; 32] {
         Sha256::digest(self.secret.as_bytes()).into()
     }
 }

@@ -15,6 +15,8 @@ pub enum Part {
     /// What devices read while they are in a group.
     Group(i32),
     Device(i32),
+    /// The device of this key once it is approved; nothing until then.
+    Applicant(String),
 }
 
 /// A customer with all below it.
@@ -49,6 +51,7 @@ impl Subtree {
 pub struct PartRow {
     group_id: Option<i32>,
     device_id: Option<i32>,
+    applicant: Option<String>,
     customer_id: Option<i32>,
     customer_uuid: Option<Uuid>,
     /// The customer and those below it.
@@ -57,6 +60,9 @@ pub struct PartRow {
 
 impl From<PartRow> for Part {
     fn from(row: PartRow) -> Self {
+        if let Some(device) = row.applicant {
+            return Self::Applicant(device);
+        }
         match (row.device_id, row.group_id, row.customer_id) {
             (Some(device_id), _, _) => Self::Device(device_id),
             (_, Some(group_id), _) => Self::Group(group_id),

@@ -103,6 +103,33 @@ pub async fn create(
 /// Makes and stores a key.
 pub async fn make(db: &mut PgConnection, by: &By, new: &NewKey<'_>) -> sqlx::Result<(ApiKey, StoredKey)> {
     let key = ApiKey::random().map_err(|e| sqlx::Error::Io(e.into()))?;
+    let stored = store(db, by, &key, new, None).await?;
+    Ok((key, stored))
+}
+
+/// Stores the key of a device that enrolls; what it posts is kept in quarantine until that is approved.
+pub async fn enroll(db: &mut PgConnection, by: &By, key: &ApiKey, device: &str) -> sqlx::Result<StoredKey> {
+    let (part, rate) = (KeyPart::All, KeyRate::default());
+    let new =
+        NewKey { scope: Scope::Ingest, provider_id: by.provider_id, part, name: Some(device), expires_at: None, rate };
+    store(db, by, key, &new, Some(device)).await
+}
+
+/// The key of a device that enrolled, as it was locked, is for that device from now on.
+pub async fn approve(db: &mut PgConnection, by: &By, key: &StoredKey, device_id: i32) -> sqlx::Result<()> {
+    let mut transaction = db.begin().await?;
+    let approve = sqlx::query(include_str!("../../sql/keys/approve.sql")).bind(key.key_id).bind(device_id);
+    approve.execute(&mut *transaction).await?;
+    commit(transaction, by, Action::KeyUpdate, Some(key), key.id).await.map(drop)
+}
+
+async fn store(
+    db: &mut PgConnection,
+    by: &By,
+    key: &ApiKey,
+    new: &NewKey<'_>,
+    applicant: Option<&str>,
+) -> sqlx::Result<StoredKey> {
     let id = Uuid::now_v7();
     let (customer, group, device) = match new.part {
         KeyPart::All => (None, None, None),
@@ -124,10 +151,10 @@ pub async fn make(db: &mut PgConnection, by: &By, new: &NewKey<'_>) -> sqlx::Res
         .bind(new.expires_at)
         .bind(new.rate.rate)
         .bind(new.rate.burst)
+        .bind(applicant)
         .execute(&mut *transaction)
         .await?;
-    let stored = commit(transaction, by, Action::KeyCreate, None, id).await?;
-    Ok((key, stored))
+    commit(transaction, by, Action::KeyCreate, None, id).await
 }
 
 /// Keys behind a number, oldest first: all, or those of one provider; at most so many.

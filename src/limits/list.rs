@@ -2,8 +2,8 @@
 
 use crate::core::reading::MAX_READINGS;
 use crate::core::reading::csv::MAX_COLUMNS;
-use crate::http::extract::MAX_PARAMETERS;
-use crate::{app, ingest, profiles, server};
+use crate::http::extract::{self, MAX_PARAMETERS};
+use crate::{app, enroll, ingest, profiles, server};
 
 macro_rules! limits {
     ($($variant:ident = $name:literal, $unit:literal, $option:expr, $fixed:expr, $what:literal;)*) => {
@@ -78,6 +78,10 @@ limits! {
         "A payload of a device, as it is sent and when decoded; 413 beyond";
     RegistryBytes = "registry_bytes", "bytes", None, Some(app::MAX_BODY as u64),
         "A body of any other operation; 413 beyond";
+    StrangersBytes = "strangers_bytes", "bytes", None, Some(extract::MAX_STRANGERS as u64),
+        "A body that comes without a key, to enroll; 413 beyond";
+    RefusedEnrollments = "refused_enrollments", "tries", None, Some(enroll::MOST_REFUSED as u64),
+        "Refused enrollments from one address at once, one more each second; 429 beyond";
     HeadBytes = "head_bytes", "bytes", None, Some(server::MAX_HEAD as u64),
         "The head of a request; 431 beyond";
     Parameters = "parameters", "parameters", None, Some(MAX_PARAMETERS as u64),

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
+use crate::enroll::Tries;
 pub use budget::{Budget, Share};
 pub use list::Limit;
 pub use provider::{Hold, Part, Parts};
@@ -90,6 +91,8 @@ pub struct Guards {
     pub parts: Parts,
     /// What keys may still send.
     pub rates: Rates,
+    /// How often addresses may still be refused to enroll.
+    pub tries: Tries,
     /// Large bodies are decoded on as many threads as there are processors; more would only take turns.
     pub decoders: Arc<Semaphore>,
     /// Connections over the limit that are told so at once; others are closed without a word.
@@ -108,6 +111,7 @@ impl Guards {
             config_waits: Budget::new(Limit::ConfigWaits, config_waits(&limits)),
             parts: Parts::new(limits.provider_inflight_bytes, decoder_count),
             rates: Rates::default(),
+            tries: Tries::default(),
             decoders: Arc::new(Semaphore::new(decoder_count)),
             goodbyes: Arc::new(Semaphore::new(GOODBYES)),
             decoder_count,

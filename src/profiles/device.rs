@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::core::entity::Ref;
 use crate::http::access::Tenant;
-use crate::http::problem::{Problem, Result};
+use crate::http::problem::{Code, Problem, Result};
 use crate::keys::Part;
 use crate::profiles::definition::Definition;
 
@@ -39,8 +39,30 @@ struct Row {
     changes: i64,
 }
 
+/// The key of the device that a caller speaks for, and the profile that reads what it sends; also while it waits for approval.
+pub async fn sending(db: &mut PgConnection, tenant: &Tenant, named: Option<&Ref>) -> Result<(String, Option<Held>)> {
+    let Part::Applicant(key) = &*tenant.part else {
+        let Device { key, profile, .. } = calling(db, tenant, named).await?;
+        return Ok((key, profile));
+    };
+    if let Some(name) = named.filter(|name| name.key() != Some(key)) {
+        return Err(Problem::no_such("device", name, Some("device")));
+    }
+    let found: Option<(Uuid, String, i32, Kept<Definition>)> = tenant
+        .query_as(include_str!("../../sql/profiles/of_applicant.sql"))
+        .bind(tenant.by.key_id)
+        .fetch_optional(db)
+        .await?;
+    let profile = found.map(|(id, key, version, Kept(definition))| Held { id, key, version, definition });
+    Ok((key.clone(), profile))
+}
+
 /// The device that a caller speaks for: the one that is named, or else the one that its key is bound to.
 pub async fn calling(db: &mut PgConnection, tenant: &Tenant, named: Option<&Ref>) -> Result<Device> {
+    if let Part::Applicant(key) = &*tenant.part {
+        let detail = format!("device {key} waits for approval; GET /v1/enroll tells when it has it");
+        return Err(Problem::new(Code::NotApproved, detail));
+    }
     let found = look_up(db, tenant, named).await?;
     found.ok_or_else(|| match named {
         Some(name) => Problem::no_such("device", name, Some("device")),
@@ -57,7 +79,7 @@ async fn look_up(db: &mut PgConnection, tenant: &Tenant, named: Option<&Ref>) ->
     let (of_device, of_group) = match *tenant.part {
         Part::Device(device_id) => (Some(device_id), None),
         Part::Group(group_id) => (None, Some(group_id)),
-        Part::All | Part::Subtree(_) => (None, None),
+        Part::All | Part::Subtree(_) | Part::Applicant(_) => (None, None),
     };
     let found: Option<Row> = tenant
         .seen_as(include_str!("../../sql/profiles/of_device.sql"))

@@ -22,7 +22,7 @@ use crate::ingest::post::Receipts;
 use crate::ingest::verdict::Receipt;
 use crate::limits::Limit;
 use crate::profiles::definition::{Format, no_profile};
-use crate::profiles::device::{self, Device, Held};
+use crate::profiles::device::{self, Held};
 
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(post))
@@ -117,11 +117,10 @@ async fn post(
     let now = Utc::now();
     let at = query.at.as_deref().map(|text| field::at(text, now)).transpose();
     let at = at.map_err(|why| Problem::parameter("at", why.detail))?;
-    let device = {
+    let (key, profile) = {
         let mut db = app.query.acquire().await?;
-        device::calling(&mut db, &tenant, query.device.as_ref()).await?
+        device::sending(&mut db, &tenant, query.device.as_ref()).await?
     };
-    let Device { key, profile, .. } = device;
     let held = profile.ok_or_else(|| no_profile(&key))?;
     check_media_type(&held, &media_type)?;
     let reader = held.definition.profile()?;

@@ -15,6 +15,7 @@ mod customers;
 mod demo;
 mod devices;
 mod embedded;
+mod enroll;
 mod fixtures;
 mod fleet;
 mod gauges;
@@ -350,6 +351,7 @@ fn main() -> ExitCode {
     topics.extend(ingest::topics());
     topics.extend(keys::topics());
     topics.extend(profiles::topics());
+    topics.extend(enroll::topics());
     topics.extend(rollups::topics());
     topics.extend(torture::topics());
     if meters::directory().is_some() {

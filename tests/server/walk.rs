@@ -81,6 +81,21 @@ const CALLS: &[Call] = &[
     with("post /v1/devices/{own-device}/replacements", r#"{"metric": "{metric}", "final": 1, "initial": 0}"#),
     call("delete /v1/devices/{device}/replacements/{replacement!}", ""),
     call("delete /v1/devices/{own-device}/replacements/{replacement!}", ""),
+    call("get /v1/enroll", ""),
+    with("post /v1/enroll", r#"{"token": "none", "serial": "{device}"}"#),
+    call("get /v1/enrollment-tokens", ""),
+    with("post /v1/enrollment-tokens", r#"{"customer": "{customer}", "expires_at": "2099-01-01T00:00:00Z"}"#),
+    with(
+        "post /v1/enrollment-tokens",
+        r#"{"customer": "{own-customer}", "group": "{group}", "expires_at": "2099-01-01T00:00:00Z"}"#,
+    ),
+    call("get /v1/enrollment-tokens/{enrolling!}", ""),
+    call("delete /v1/enrollment-tokens/{enrolling!}", ""),
+    call("get /v1/enrollments", ""),
+    call("get /v1/enrollments/{enrollment!}", ""),
+    call("delete /v1/enrollments/{enrollment!}", ""),
+    call("post /v1/enrollments/{enrollment!}/approve", ""),
+    call("post /v1/enrollments/{enrollment!}/refuse", ""),
     call("get /v1/groups", ""),
     call("get /v1/groups", "customer={customer}"),
     call("get /v1/groups/{group}", ""),
@@ -144,7 +159,7 @@ const CALLS: &[Call] = &[
 /// Names by kind: key and id, or the id twice where there is no key.
 type Names = BTreeMap<&'static str, [String; 2]>;
 
-/// Customer, group, device, metrics and profile of a provider, all by keys that begin with a mark, with a review, a replacement and
+/// Customer, group, device, metrics, profile and enrollment of a provider, all by keys that begin with a mark, with a review, a replacement and
 /// readings.
 async fn fill(app: &TestApp, key: &str, mark: &str) -> Names {
     let own = |what: &str| format!("{mark}-{what}");
@@ -180,12 +195,32 @@ async fn fill(app: &TestApp, key: &str, mark: &str) -> Names {
     let made =
         app.post(key, "/v1/keys", json!({"scope": "ingest", "device": own("device")})).await.expect_status(201).json();
     names.insert("apikey", twice(&made["id"]));
+    let body = json!({"customer": own("customer"), "expires_at": "2099-01-01T00:00:00Z"});
+    let made = app.post(key, "/v1/enrollment-tokens", body).await.expect_status(201).json();
+    names.insert("enrolling", twice(&made["id"]));
+    let body = json!({"token": made["token"], "serial": own("serial")});
+    app.post(key, "/v1/enroll", body).await.expect_status(202);
+    let page = app.get(key, "/v1/enrollments?limit=1000").await.expect_status(200).json();
+    let mine = page["items"].as_array().unwrap().iter().find(|one| one["device"] == own("serial")).unwrap();
+    names.insert("enrollment", twice(&mine["id"]));
     names
 }
 
 /// What does not exist.
 fn nothing() -> Names {
-    let kinds = ["customer", "group", "device", "metric", "review", "replacement", "apikey", "profile", "provider"];
+    let kinds = [
+        "customer",
+        "group",
+        "device",
+        "metric",
+        "review",
+        "replacement",
+        "apikey",
+        "profile",
+        "enrolling",
+        "enrollment",
+        "provider",
+    ];
     kinds.map(|kind| (kind, [format!("absent-{kind}"), uuid::Uuid::now_v7().to_string()])).into()
 }
 

@@ -45,7 +45,7 @@ pub struct CreateArgs {
 
 /// When a key ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Expiry {
+pub enum Expiry {
     After(Duration),
     At(DateTime<Utc>),
 }
@@ -99,7 +99,8 @@ impl CreateArgs {
     }
 }
 
-async fn part(db: &mut PgConnection, provider_id: i32, what: &str, named: &str) -> Result<KeyPart, Failure> {
+/// The part of a provider that a name is of: a customer, a group or a device.
+pub async fn part(db: &mut PgConnection, provider_id: i32, what: &str, named: &str) -> Result<KeyPart, Failure> {
     let Ok(name) = named.parse::<Ref>() else {
         return Err(Failure::Usage(format!("--{what}: {named:?} is neither a key nor an id")));
     };
@@ -120,7 +121,7 @@ async fn part(db: &mut PgConnection, provider_id: i32, what: &str, named: &str) 
 
 impl Expiry {
     /// None beyond the end of the calendar.
-    fn instant(self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    pub fn instant(self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         match self {
             Self::After(duration) => now.checked_add_signed(duration),
             Self::At(instant) => Some(instant),
@@ -128,7 +129,7 @@ impl Expiry {
     }
 }
 
-fn expiry(text: &str) -> Result<Expiry, String> {
+pub fn expiry(text: &str) -> Result<Expiry, String> {
     let wrong = || "not a time from now such as 90d or 12h, nor an instant such as 2027-01-01T00:00:00Z".to_owned();
     let number = |digits: &str| digits.parse::<u32>().map(i64::from).map_err(|_| wrong());
     match text.char_indices().last() {

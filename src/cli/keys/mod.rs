@@ -1,6 +1,6 @@
 //! `meterbase keys`
 
-mod create;
+pub mod create;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::builder::FalseyValueParser;
@@ -229,8 +229,12 @@ pub async fn provider_id(db: &mut PgConnection, named: &str) -> Result<i32, Fail
     found.map(|(id,)| id).ok_or_else(|| Failure::Failed(format!("there is no provider {named}")))
 }
 
+/// A moment as lists show it, to the minute.
+pub fn moment_or_dash(at: Option<DateTime<Utc>>) -> String {
+    at.map_or("-".to_owned(), |at| at.format("%Y-%m-%d %H:%M").to_string())
+}
+
 fn table(keys: &[StoredKey]) -> String {
-    let day = |at: Option<DateTime<Utc>>| at.map_or("-".to_owned(), |at| at.format("%Y-%m-%d %H:%M").to_string());
     let mut table = comfy_table::Table::new();
     table.load_preset(comfy_table::presets::NOTHING);
     table.set_header([
@@ -252,10 +256,10 @@ fn table(keys: &[StoredKey]) -> String {
             key.provider.clone().unwrap_or("-".to_owned()),
             only_for(key),
             key.name.clone().unwrap_or("-".to_owned()),
-            day(Some(key.created_at)),
-            day(key.expires_at),
-            day(key.revoked_at),
-            day(key.last_used_at),
+            moment_or_dash(Some(key.created_at)),
+            moment_or_dash(key.expires_at),
+            moment_or_dash(key.revoked_at),
+            moment_or_dash(key.last_used_at),
             told(key.rate),
         ]);
     }

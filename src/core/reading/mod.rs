@@ -77,6 +77,7 @@ pub enum Code {
     UnknownDevice,
     UnknownMetric,
     DeviceUnassigned,
+    DeviceUnapproved,
     QuarantineFull,
     BeyondRetention,
     ValueDiffers,
@@ -214,7 +215,7 @@ impl Reason {
 impl Code {
     /// Whether a reading can be stored some day though something is missing now.
     pub fn is_curable(self) -> bool {
-        matches!(self, Self::UnknownDevice | Self::UnknownMetric | Self::DeviceUnassigned)
+        matches!(self, Self::UnknownDevice | Self::UnknownMetric | Self::DeviceUnassigned | Self::DeviceUnapproved)
     }
 
     pub fn as_str(self) -> &'static str {
@@ -236,6 +237,7 @@ impl Code {
             Self::UnknownDevice => "unknown_device",
             Self::UnknownMetric => "unknown_metric",
             Self::DeviceUnassigned => "device_unassigned",
+            Self::DeviceUnapproved => "device_unapproved",
             Self::QuarantineFull => "quarantine_full",
             Self::BeyondRetention => "beyond_retention",
             Self::ValueDiffers => "value_differs",

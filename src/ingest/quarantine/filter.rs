@@ -24,6 +24,8 @@ pub enum Why {
     UnknownMetric,
     /// The device belonged to nobody at that instant.
     DeviceUnassigned,
+    /// The device registered itself, and waits for approval.
+    DeviceUnapproved,
     /// Tried again, the value is none that the metric can have.
     InvalidValue,
     /// Tried again, the value is too large for the metric's decimals.
@@ -98,6 +100,7 @@ impl Why {
             Self::UnknownDevice => Code::UnknownDevice,
             Self::UnknownMetric => Code::UnknownMetric,
             Self::DeviceUnassigned => Code::DeviceUnassigned,
+            Self::DeviceUnapproved => Code::DeviceUnapproved,
             Self::InvalidValue => Code::InvalidValue,
             Self::OutOfRange => Code::OutOfRange,
             Self::TooManyDecimals => Code::TooManyDecimals,

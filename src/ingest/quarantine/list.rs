@@ -91,7 +91,8 @@ struct Row {
 
 impl From<Row> for InQuarantine {
     fn from(row: Row) -> Self {
-        let code = [Code::UnknownMetric, Code::DeviceUnassigned].into_iter().find(|code| code.as_str() == row.code);
+        let codes = [Code::UnknownMetric, Code::DeviceUnassigned, Code::DeviceUnapproved];
+        let code = codes.into_iter().find(|code| code.as_str() == row.code);
         let told = || match code {
             None if row.is_bound => format!(
                 "there is no device {} in the part of the provider that the key is for; it is kept until there is one at that time",

@@ -53,7 +53,7 @@ struct Change {
 #[derive(Debug, Serialize, ToSchema)]
 struct By {
     kind: ByKind,
-    /// Id of the API key; null for the command line.
+    /// Id of the API key; null for others.
     #[schema(required)]
     key_id: Option<Uuid>,
     /// Name of that key; null for none.
@@ -69,6 +69,8 @@ struct By {
 enum ByKind {
     /// A request with an API key.
     Key,
+    /// A device that enrolled.
+    Device,
     /// A command on the machine, on the database itself.
     CommandLine,
 }
@@ -90,7 +92,11 @@ struct Row {
 impl From<Row> for Change {
     fn from(row: Row) -> Self {
         let Row { id, at, provider, action, entity, key_id, key_name, address, before, after } = row;
-        let kind = if key_id.is_some() { ByKind::Key } else { ByKind::CommandLine };
+        let kind = match (key_id, &address) {
+            (Some(_), _) => ByKind::Key,
+            (None, Some(_)) => ByKind::Device,
+            (None, None) => ByKind::CommandLine,
+        };
         Self { id, at, provider, action, entity, by: By { kind, key_id, key_name, address }, before, after }
     }
 }

@@ -54,6 +54,12 @@ actions! {
     KeyUpdate = "key.update";
     KeyRotate = "key.rotate";
     KeyRevoke = "key.revoke";
+    EnrollmentTokenCreate = "enrollment_token.create";
+    EnrollmentTokenRevoke = "enrollment_token.revoke";
+    EnrollmentCreate = "enrollment.create";
+    EnrollmentApprove = "enrollment.approve";
+    EnrollmentRefuse = "enrollment.refuse";
+    EnrollmentDelete = "enrollment.delete";
     PortalTokenCreate = "portal_token.create";
     SqlRoleCreate = "sql_role.create";
     SqlRoleDrop = "sql_role.drop";
@@ -64,7 +70,7 @@ actions! {
 pub struct By {
     /// None for what concerns no single one.
     pub provider_id: Option<i32>,
-    /// The API key; none for the command line.
+    /// The API key; none for the command line, and for a device that enrolls.
     pub key_id: Option<i32>,
     /// Where the request came from; none for the command line.
     pub address: Option<IpAddr>,

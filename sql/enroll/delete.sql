@@ -1,0 +1,2 @@
+-- enroll.delete
+DELETE FROM enrollment WHERE enrollment_id = $1

@@ -1,0 +1,2 @@
+-- enroll.revoke_token
+UPDATE enrollment_token SET revoked_at = now() WHERE token_id = $1 AND revoked_at IS NULL

@@ -1,4 +1,4 @@
--- Keys for a part of a provider, tokens for portals, and an audit that says from where.
+-- Keys for a part of a provider, certificates that stand for keys, tokens for portals, and an audit that says from where.
 
 -- So that a key can name a group of its own provider alone.
 ALTER TABLE device_group ADD CONSTRAINT device_group_provider_group_key UNIQUE (provider_id, group_id);
@@ -11,6 +11,12 @@ ALTER TABLE api_key
     ADD COLUMN previous_hash  bytea CONSTRAINT api_key_previous_hash_length CHECK (octet_length(previous_hash) = 32),
     ADD COLUMN previous_until timestamptz,
     ADD COLUMN last_used_at   timestamptz,
+    ADD COLUMN certificate_fingerprint bytea
+        CONSTRAINT api_key_certificate_fingerprint_length CHECK (octet_length(certificate_fingerprint) = 32),
+    ADD COLUMN certificate_subject text,
+    ADD CONSTRAINT api_key_one_certificate CHECK (num_nonnulls(certificate_fingerprint, certificate_subject) <= 1),
+    ADD CONSTRAINT api_key_certificate_of_scope CHECK (
+        num_nonnulls(certificate_fingerprint, certificate_subject) = 0 OR scope = 'ingest'),
     ADD CONSTRAINT api_key_of_customer_fkey FOREIGN KEY (provider_id, customer_id) REFERENCES customer (provider_id, customer_id),
     ADD CONSTRAINT api_key_of_group_fkey FOREIGN KEY (provider_id, group_id) REFERENCES device_group (provider_id, group_id),
     ADD CONSTRAINT api_key_of_device_fkey FOREIGN KEY (provider_id, device_id) REFERENCES device (provider_id, device_id),
@@ -18,6 +24,8 @@ ALTER TABLE api_key
     ADD CONSTRAINT api_key_part_of_scope CHECK (
         (customer_id IS NULL OR scope IN ('read', 'ingest')) AND (num_nonnulls(group_id, device_id) = 0 OR scope = 'ingest')),
     ADD CONSTRAINT api_key_previous_ends CHECK ((previous_hash IS NULL) = (previous_until IS NULL));
+CREATE UNIQUE INDEX api_key_certificate_fingerprint_key ON api_key (certificate_fingerprint) WHERE revoked_at IS NULL;
+CREATE UNIQUE INDEX api_key_certificate_subject_key ON api_key (certificate_subject) WHERE revoked_at IS NULL;
 CREATE INDEX api_key_provider_idx ON api_key (provider_id, key_id);
 CREATE INDEX api_key_customer_idx ON api_key (customer_id) WHERE customer_id IS NOT NULL;
 CREATE INDEX api_key_group_idx ON api_key (group_id) WHERE group_id IS NOT NULL;
@@ -28,6 +36,8 @@ COMMENT ON COLUMN api_key.device_id IS 'The device for which it may post; null f
 COMMENT ON COLUMN api_key.rotated_at IS 'When it got its present secret; null for the one it was made with.';
 COMMENT ON COLUMN api_key.previous_hash IS 'SHA-256 of the secret part before the last rotation; null where there was none.';
 COMMENT ON COLUMN api_key.previous_until IS 'Until when that one is good too.';
+COMMENT ON COLUMN api_key.certificate_fingerprint IS 'SHA-256 of the certificate that stands for its text; null where none does.';
+COMMENT ON COLUMN api_key.certificate_subject IS 'Subject of the certificates that stand for its text, as RFC 4514 writes it; null where none do.';
 COMMENT ON COLUMN api_key.last_used_at IS 'When it was last used, a minute or so late; null for never.';
 
 CREATE TABLE portal_token (

@@ -1,19 +1,28 @@
 -- keys.find: those of the keys and tokens $1 that are good, with their places, for which part of a provider each is, and the
--- provider in which it acts: its own, which must also be the one that is named ($2 keys, $3 ids), if one is; for a key of no
--- provider the one that is named. A token is no longer good when its customer is not in the part of the key that made it.
+-- provider in which it acts: its own, which must also be the one that is named ($4 keys, $5 ids), if one is; for a key of no
+-- provider the one that is named. Callers with a certificate ($2 fingerprint, $3 subject) hold the key that names it; of two,
+-- the one that names the certificate itself comes first. A token is no longer good when its customer is not in the part of the
+-- key that made it.
 SELECT n.position, k.key_id, k.is_token, k.scope, k.provider_id AS own_provider_id, k.rate, k.burst, k.secret_hash,
        k.previous_hash, k.customer_id, k.group_id, k.device_id, k.applicant, c.uuid AS customer_uuid,
        CASE WHEN k.customer_id IS NOT NULL THEN ARRAY(SELECT customer_subtree(k.customer_id)) END AS customers,
        p.provider_id, p.key::text AS key, p.time_zone::text AS time_zone
-FROM unnest($1::text[], $2::text[], $3::uuid[]) WITH ORDINALITY AS n (lookup, key, uuid, position)
+FROM unnest($1::text[], $2::bytea[], $3::text[], $4::text[], $5::uuid[]) WITH ORDINALITY
+     AS n (lookup, fingerprint, subject, key, uuid, position)
 CROSS JOIN LATERAL (
-    SELECT key_id, false AS is_token, scope, provider_id, rate, burst, secret_hash,
+    SELECT false AS is_second, key_id, false AS is_token, scope, provider_id, rate, burst, secret_hash,
            CASE WHEN previous_until > now() THEN previous_hash END AS previous_hash, customer_id, group_id, device_id,
            applicant::text
     FROM api_key
     WHERE lookup = n.lookup AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
     UNION ALL
-    SELECT t.key_id, true, 'read', t.provider_id, NULL, NULL, t.secret_hash, NULL, t.customer_id, NULL, NULL, NULL
+    SELECT certificate_fingerprint IS NULL, key_id, false, scope, provider_id, rate, burst, secret_hash, NULL, customer_id,
+           group_id, device_id, applicant::text
+    FROM api_key
+    WHERE (certificate_fingerprint = n.fingerprint OR certificate_subject = n.subject)
+      AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+    UNION ALL
+    SELECT false, t.key_id, true, 'read', t.provider_id, NULL, NULL, t.secret_hash, NULL, t.customer_id, NULL, NULL, NULL
     FROM portal_token t
     JOIN api_key maker USING (key_id)
     WHERE t.lookup = n.lookup AND t.expires_at > now()
@@ -24,3 +33,4 @@ LEFT JOIN provider p
   ON p.provider_id = coalesce(k.provider_id, (SELECT provider_id FROM provider WHERE key::text = n.key OR uuid = n.uuid))
  AND (n.key IS NULL OR p.key::text = n.key)
  AND (n.uuid IS NULL OR p.uuid = n.uuid)
+ORDER BY n.position, k.is_second

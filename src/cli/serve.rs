@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::FalseyValueParser;
 use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
@@ -14,7 +15,7 @@ use crate::embedded::Role;
 use crate::ingest;
 use crate::keys::{self, Scope};
 use crate::rollup::{columnstore, retention::Keep};
-use crate::server::{OTHER_CONNECTIONS, ServeConfig, Server, TlsFiles};
+use crate::server::{ClientAuthority, OTHER_CONNECTIONS, ServeConfig, Server, TlsFiles};
 use crate::verify::{sample::Sample, schedule::Schedule};
 
 /// Run the server
@@ -39,6 +40,18 @@ pub struct ServeArgs {
     /// Private key of the certificate, in PEM form
     #[arg(long, env = "METERBASE_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    /// Certificates, in PEM form, of the authorities whose certificates callers may have instead of a key's text
+    ///
+    /// A certificate is good for what the key is for that names it (`meterbase keys create --certificate`). Callers without one
+    /// send a key as ever. SIGHUP reads this file and the other two again.
+    #[arg(long, env = "METERBASE_TLS_CLIENT_CA", value_name = "FILE", requires = "tls_cert")]
+    tls_client_ca: Option<PathBuf>,
+    /// Refuse connections without such a certificate
+    #[arg(long, env = "METERBASE_TLS_CLIENT_REQUIRED", requires = "tls_client_ca", value_parser = FalseyValueParser::new())]
+    tls_client_required: bool,
+    /// Host and port on which plain HTTP is spoken too, for callers on this machine alone
+    #[arg(long, env = "METERBASE_LISTEN_HTTP", value_name = "LOOPBACK:PORT", requires = "tls_cert")]
+    listen_http: Option<String>,
     /// How long after a period's end its figures may still change; until then they are not final
     #[arg(long, env = "METERBASE_LATE_HORIZON", value_name = "TIME", default_value = "30d", value_parser = time)]
     late_horizon: Duration,
@@ -173,10 +186,13 @@ impl ServeArgs {
     }
 
     fn config(&self) -> ServeConfig {
-        let tls = self.tls_cert.clone().zip(self.tls_key.clone()).map(|(cert, key)| TlsFiles { cert, key });
+        let required = self.tls_client_required;
+        let clients = self.tls_client_ca.clone().map(|ca| ClientAuthority { ca, required });
+        let tls = self.tls_cert.clone().zip(self.tls_key.clone()).map(|(cert, key)| TlsFiles { cert, key, clients });
         ServeConfig {
             listen: self.listen.clone(),
             tls,
+            listen_http: self.listen_http.clone(),
             limits: self.bounds.limits(),
             query_connections: self.pools.query_connections,
             ingest_connections: self.pools.ingest_connections,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use axum::extract::{ConnectInfo, FromRef, FromRequestParts};
 use axum::http::header;
 use axum::http::request::Parts;
+use chrono::Utc;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::QueryAs;
 use sqlx::{FromRow, PgConnection, Postgres};
@@ -18,7 +19,7 @@ use crate::core::entity::Ref;
 use crate::http::extract;
 use crate::http::intake::Held;
 use crate::http::problem::{Code, Problem, Result};
-use crate::keys::{ApiKey, Holder, KeyRate, Part, Provider, Scope, Subtree};
+use crate::keys::{ClientCertificate, Credential, Holder, KeyRate, Part, Provider, Scope, Subtree};
 use crate::registry::audit::By;
 use crate::server::Peer;
 
@@ -219,15 +220,35 @@ fn forbidden(detail: &str) -> Problem {
 
 /// Who is calling, with the provider that is left by the key and by what is named.
 async fn authenticate(parts: &Parts, app: &App, scopes: &[Scope], named: Option<&Ref>) -> Result<Holder> {
-    let refused = |detail| Problem::new(Code::Unauthorized, detail);
-    let header = parts.headers.get(header::AUTHORIZATION).ok_or_else(|| refused("no Authorization header"))?;
-    let text = header.to_str().ok().and_then(|text| text.split_once(' '));
-    let (_, token) =
-        text.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).ok_or_else(|| refused("not a Bearer key"))?;
-    let key: ApiKey = token.trim().parse().map_err(|_| refused("unknown, expired or revoked key"))?;
-    let holder = app.callers.holder(key, named.cloned()).await?;
-    let holder = holder.ok_or_else(|| refused("unknown, expired or revoked key"))?;
+    let (shown, unknown) = shown(parts)?;
+    let holder = app.callers.holder(shown, named.cloned()).await?.ok_or_else(|| unauthorized(unknown))?;
     if scopes.contains(&holder.scope) { Ok(holder) } else { Err(forbidden("the key's scope does not allow this")) }
+}
+
+/// The key that the request has, or else the certificate that its connection was made with; and what is told where it is nobody's.
+fn shown(parts: &Parts) -> Result<(Credential, &'static str)> {
+    let unknown = "unknown, expired or revoked key";
+    let Some(header) = parts.headers.get(header::AUTHORIZATION) else {
+        let certificate = parts.extensions.get::<Option<Arc<ClientCertificate>>>().and_then(Option::as_ref);
+        let certificate = certificate.ok_or_else(|| unauthorized("no Authorization header"))?;
+        if certificate.until < Utc::now() {
+            return Err(unauthorized("the certificate of the connection has expired"));
+        }
+        return Ok((
+            Credential::Certificate(certificate.clone()),
+            "the certificate of the connection has no key, or that is revoked",
+        ));
+    };
+    let text = header.to_str().ok().and_then(|text| text.split_once(' '));
+    let (_, token) = text
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .ok_or_else(|| unauthorized("not a Bearer key"))?;
+    let key = token.trim().parse().map_err(|_| unauthorized(unknown))?;
+    Ok((Credential::Key(key), unknown))
+}
+
+fn unauthorized(detail: &str) -> Problem {
+    Problem::new(Code::Unauthorized, detail)
 }
 
 /// Who is calling, and the provider that `?provider=` names.

@@ -18,14 +18,14 @@ use tokio::time::timeout;
 use crate::core::entity::Ref;
 use crate::database;
 use crate::http::problem::{Code, Problem, Result};
-use crate::keys::{self, ApiKey, Holder};
+use crate::keys::{self, Credential, Holder};
 
 /// Where requests ask. What answers them ends with it.
 #[derive(Debug)]
 pub struct Callers(mpsc::Sender<Question>);
 
 struct Question {
-    key: ApiKey,
+    shown: Credential,
     named: Option<Ref>,
     answer: oneshot::Sender<Result<Option<Holder>>>,
 }
@@ -61,12 +61,12 @@ impl Callers {
         Self(ask)
     }
 
-    /// Who holds a key, and the provider that the key and the name of one leave; none when the key is unknown, expired or
-    /// revoked.
-    pub async fn holder(&self, key: ApiKey, named: Option<Ref>) -> Result<Option<Holder>> {
+    /// Who shows this, and the provider that the key and the name of one leave; none when it is no key's, or the key has expired
+    /// or is revoked.
+    pub async fn holder(&self, shown: Credential, named: Option<Ref>) -> Result<Option<Holder>> {
         let ended = || Problem::new(Code::Unavailable, "the server stops; send it again");
         let (answer, holder) = oneshot::channel();
-        self.0.send(Question { key, named, answer }).await.map_err(|_| ended())?;
+        self.0.send(Question { shown, named, answer }).await.map_err(|_| ended())?;
         holder.await.unwrap_or_else(|_| Err(ended()))
     }
 }
@@ -92,7 +92,7 @@ async fn note(pool: PgPool, noting: Duration, used: Weak<Mutex<Used>>) {
 }
 
 async fn answer(pool: &PgPool, questions: Vec<Question>, used: &Mutex<Used>) {
-    let asked: Vec<_> = questions.iter().map(|question| (&question.key, question.named.as_ref())).collect();
+    let asked: Vec<_> = questions.iter().map(|question| (&question.shown, question.named.as_ref())).collect();
     let mut tries = 0;
     let holders = loop {
         let found = timeout(PATIENCE, async { keys::holders(&mut *pool.acquire().await?, &asked).await });

@@ -53,7 +53,7 @@ codes! {
     NotKept = "not_kept", UNPROCESSABLE_ENTITY, "What is asked for is no longer kept",
         "Readings, or figures by the hour, day or month, are kept for the times that the server was started with (`--keep-readings` and its like). What is older was dropped. Ask for a later range, or for a larger bucket: what is made from something is kept at least as long.";
     Unauthorized = "unauthorized", UNAUTHORIZED, "An API key is needed",
-        "Send `Authorization: Bearer <api key>`. The key is missing, malformed, unknown, expired or revoked. Make one with `meterbase keys create`.";
+        "Send `Authorization: Bearer <api key>`, or connect with a certificate that has a key. The key is missing, malformed, unknown, expired or revoked. Make one with `meterbase keys create`.";
     Forbidden = "forbidden", FORBIDDEN, "The key's scope does not allow this",
         "The key is good, but not for this operation, or it is for a part of the provider and the operation concerns all of it. `ingest` keys post readings, `read` keys read, `provider` keys do both and keep the registry, `admin` keys do everything.";
     NotFound = "not_found", NOT_FOUND, "There is no such thing",
@@ -84,6 +84,10 @@ codes! {
         "Readings of that time were dropped because they are older than readings are kept (`--keep-readings`). What they added to usage stays as it is, so nothing was changed. A change can be dated to when readings are kept.";
     KeyEnded = "key_ended", CONFLICT, "The key is revoked or has expired",
         "A key that is revoked stays so, and one that has expired must be given another end before it gets another secret. Make a new key instead.";
+    KeyWithoutText = "key_without_text", CONFLICT, "A certificate stands for the key",
+        "The key has no text that could be replaced. Make a key for the next certificate with `POST /v1/keys`, then revoke this one; a key for the subject of certificates goes on as they are renewed.";
+    CertificateTaken = "certificate_taken", CONFLICT, "The certificate has a key already",
+        "A certificate, or a subject of certificates, stands for one key of the whole server. Revoke that key before, or use another certificate.";
     EnrollmentRefused = "enrollment_refused", FORBIDDEN, "The enrollment is refused",
         "The token is unknown, expired, revoked or used up, the serial number cannot be enrolled with it, or whoever asks is not the device that it was enrolled for, or was refused. Which of these it is is not told to who asks; `GET /v1/enrollments` and `GET /v1/enrollment-tokens` tell those who keep them.";
     NotApproved = "not_approved", FORBIDDEN, "The device waits for approval",

@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 
 use crate::core::entity::Ref;
 use crate::keys::part::PartRow;
-use crate::keys::{ApiKey, KeyRate, Part, Scope};
+use crate::keys::{ApiKey, ClientCertificate, Credential, KeyRate, Part, Scope};
 
 /// What a good key lets its holder be.
 #[derive(Debug, Clone)]
@@ -51,11 +51,16 @@ struct Row {
     part: PartRow,
 }
 
-/// Who holds each of these keys, and the provider that the key and the name of one leave; none when the key is unknown,
-/// expired or revoked.
-pub async fn holders(db: &mut PgConnection, asked: &[(&ApiKey, Option<&Ref>)]) -> sqlx::Result<Vec<Option<Holder>>> {
+/// Who shows each of these, and the provider that the key and the name of one leave; none when it is no key's, or the key has
+/// expired or is revoked.
+pub async fn holders(
+    db: &mut PgConnection,
+    asked: &[(&Credential, Option<&Ref>)],
+) -> sqlx::Result<Vec<Option<Holder>>> {
     let rows: Vec<Row> = sqlx::query_as(include_str!("../../sql/keys/find.sql"))
-        .bind(asked.iter().map(|(key, _)| key.lookup.as_str()).collect::<Vec<_>>())
+        .bind(asked.iter().map(|(shown, _)| Some(shown.key()?.lookup.as_str())).collect::<Vec<_>>())
+        .bind(asked.iter().map(|(shown, _)| Some(shown.certificate()?.fingerprint.as_slice())).collect::<Vec<_>>())
+        .bind(asked.iter().map(|(shown, _)| Some(shown.certificate()?.subject.as_str())).collect::<Vec<_>>())
         .bind(asked.iter().map(|(_, named)| named.and_then(Ref::key)).collect::<Vec<_>>())
         .bind(asked.iter().map(|(_, named)| named.and_then(Ref::id)).collect::<Vec<_>>())
         .fetch_all(db)
@@ -63,11 +68,28 @@ pub async fn holders(db: &mut PgConnection, asked: &[(&ApiKey, Option<&Ref>)]) -
     let mut holders = vec![None; asked.len()];
     for row in rows {
         let at = row.position as usize - 1;
-        if row.has_secret(asked[at].0) {
+        // The certificate itself comes before its subject.
+        if holders[at].is_none() && asked[at].0.key().is_none_or(|key| row.has_secret(key)) {
             holders[at] = Some(row.holder());
         }
     }
     Ok(holders)
+}
+
+impl Credential {
+    fn key(&self) -> Option<&ApiKey> {
+        match self {
+            Self::Key(key) => Some(key),
+            Self::Certificate(_) => None,
+        }
+    }
+
+    fn certificate(&self) -> Option<&ClientCertificate> {
+        match self {
+            Self::Key(_) => None,
+            Self::Certificate(certificate) => Some(certificate),
+        }
+    }
 }
 
 impl Row {

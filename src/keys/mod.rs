@@ -3,10 +3,12 @@
 //! The secret has 256 random bits, so a plain SHA-256 is as good as a slow hash, and quick enough for every request.
 //!
 //! - [`stored`]: keys made, changed, rotated, revoked and listed
+//! - [`certificate`]: certificates of callers, which stand for a key's text
 //! - [`part`]: for which part of its provider a key is good
 //! - [`holder`]: what a key lets who holds it do
 //! - [`operations`], [`portal`]: the API for them, and for tokens of portals
 
+mod certificate;
 mod holder;
 mod operations;
 mod part;
@@ -15,6 +17,7 @@ mod stored;
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
@@ -25,10 +28,12 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
 
+pub use certificate::{CertificateName, ClientCertificate};
 pub use holder::{Holder, Provider, holders};
 pub use part::{Part, Subtree, parts};
 pub use stored::{
-    Change, KeyPart, NewKey, StoredKey, approve, change, create, enroll, find, list, lock, make, revoke, rotate,
+    Change, KeyPart, NewKey, StoredKey, approve, change, create, enroll, find, is_certificate_taken, list, lock, make,
+    revoke, rotate,
 };
 
 /// What a key may do.
@@ -62,6 +67,13 @@ impl fmt::Display for Scope {
 pub struct ApiKey {
     lookup: String,
     secret: String,
+}
+
+/// What a caller shows to be taken for the holder of a key.
+#[derive(Debug, Clone)]
+pub enum Credential {
+    Key(ApiKey),
+    Certificate(Arc<ClientCertificate>),
 }
 
 /// How fast a key may send readings, where the server does not say that for all.

@@ -19,7 +19,7 @@ use crate::http::access::{Steward, Tenant};
 use crate::http::extract::{Body, BodyOrNone, NoParameters, Query};
 use crate::http::page::{Page, Window};
 use crate::http::problem::{Code, Problem, ProblemBody, Result};
-use crate::keys::{self, Change, KeyPart, KeyRate, NewKey, Scope, StoredKey};
+use crate::keys::{self, CertificateName, Change, KeyPart, KeyRate, NewKey, Scope, StoredKey};
 use crate::registry::{check_text, lookup};
 
 pub fn routes() -> OpenApiRouter<App> {
@@ -43,6 +43,14 @@ pub struct PostKey {
     /// Key or id of a device: an `ingest` key posts for it alone.
     #[schema(value_type = Option<String>, example = "meter-0001")]
     device: Option<Ref>,
+    /// SHA-256 of a certificate, 64 hexadecimal digits with or without colons: callers who connect with it hold this `ingest`
+    /// key, which has no text.
+    #[schema(example = json!(null))]
+    certificate_fingerprint: Option<String>,
+    /// The same for all certificates of this subject, as RFC 4514 writes it, so that a certificate can be renewed; only an
+    /// admin key says so, for subjects are not one provider's.
+    #[schema(example = json!(null))]
+    certificate_subject: Option<String>,
     /// For people, 1 to 256 characters; none when left out.
     #[schema(example = "gateway-7", min_length = 1, max_length = 256)]
     name: Option<String>,
@@ -88,9 +96,9 @@ pub struct Rotation {
 /// A key with its text, which is shown this once: only a hash of it is stored.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RevealedKey {
-    /// To be sent as `Authorization: Bearer <key>`.
-    #[schema(example = "mb_0123456789abcdef_...")]
-    key: String,
+    /// To be sent as `Authorization: Bearer <key>`; null for a key that a certificate stands for.
+    #[schema(required, example = "mb_0123456789abcdef_...")]
+    key: Option<String>,
     #[serde(flatten)]
     #[schema(inline)]
     stored: StoredKey,
@@ -112,8 +120,14 @@ struct ListParameters {
 /// Its text is in the answer, and nowhere else. A provider's key makes keys of its own provider, of any scope but `admin`. A
 /// key can be for a part of the provider: of a `read` key all else does not exist (404), and what an `ingest` key posts for
 /// other devices has the verdict of unknown devices and is not stored for them.
+///
+/// A certificate can stand for the text of an `ingest` key: who connects with it, over TLS and without `Authorization`, holds the
+/// key. The server takes the certificates of the authority that it was told of (`--tls-client-ca`), while they are good.
 #[utoipa::path(post, path = "/v1/keys", tag = "Keys", request_body = PostKey,
-    responses((status = 201, description = "Made", body = RevealedKey)))]
+    responses(
+        (status = 201, description = "Made", body = RevealedKey),
+        (status = 409, description = "`certificate_taken`: another key that is not revoked names this certificate",
+            body = ProblemBody, content_type = "application/problem+json")))]
 async fn post(
     State(app): State<App>,
     steward: Steward,
@@ -121,6 +135,7 @@ async fn post(
     Body(body): Body<PostKey>,
 ) -> Result<(StatusCode, Json<RevealedKey>)> {
     let settings = settings(body.name.as_deref(), body.expires_at.as_deref(), body.rate, body.burst)?;
+    let certificate = certificate(&steward, &body)?;
     let mut db = app.query.begin().await?;
     let part = match (body.scope, &steward.tenant) {
         (Scope::Admin, _) if !steward.is_admin => {
@@ -137,10 +152,38 @@ async fn post(
     };
     let Change { name, expires_at, rate } = settings;
     let provider_id = steward.by.provider_id;
-    let new = NewKey { scope: body.scope, provider_id, part, name, expires_at, rate };
-    let (key, stored) = keys::make(&mut db, &steward.by, &new).await?;
+    let new = NewKey { scope: body.scope, provider_id, part, certificate, name, expires_at, rate };
+    let (key, stored) = keys::make(&mut db, &steward.by, &new).await.map_err(taken)?;
     db.commit().await?;
-    Ok((StatusCode::CREATED, Json(RevealedKey { key: key.reveal(), stored })))
+    let key = (!stored.is_certificate()).then(|| key.reveal());
+    Ok((StatusCode::CREATED, Json(RevealedKey { key, stored })))
+}
+
+/// Which certificate stands for the key.
+fn certificate(steward: &Steward, body: &PostKey) -> Result<Option<CertificateName>> {
+    let (pointer, name) = match (&body.certificate_fingerprint, &body.certificate_subject) {
+        (None, None) => return Ok(None),
+        (Some(_), Some(_)) => {
+            return Err(Problem::field("/certificate_subject", "it has a certificate already, by its fingerprint"));
+        }
+        (Some(text), None) => ("/certificate_fingerprint", CertificateName::fingerprint(text)),
+        (None, Some(_)) if !steward.is_admin => {
+            return Err(Problem::new(Code::Forbidden, "only an admin key gives keys to subjects of certificates"));
+        }
+        (None, Some(text)) => ("/certificate_subject", CertificateName::subject(text)),
+    };
+    if body.scope != Scope::Ingest {
+        return Err(Problem::field(pointer, format!("a key of scope {} has a text", body.scope)));
+    }
+    name.map(Some).map_err(|why| Problem::field(pointer, why.to_string()))
+}
+
+fn taken(error: sqlx::Error) -> Problem {
+    if keys::is_certificate_taken(&error) {
+        let detail = "a key that is not revoked names this certificate already; revoke that one before";
+        return Problem::new(Code::CertificateTaken, detail);
+    }
+    error.into()
 }
 
 /// For which part of the provider the key is to be.
@@ -280,7 +323,7 @@ async fn delete(
     request_body = Option<Rotation>,
     responses(
         (status = 200, description = "Rotated", body = RevealedKey),
-        (status = 409, description = "`key_ended`: the key is revoked or has expired",
+        (status = 409, description = "`key_ended`: the key is revoked or has expired; `key_without_text`: a certificate stands for it",
             body = ProblemBody, content_type = "application/problem+json")))]
 async fn rotate(
     State(app): State<App>,
@@ -292,10 +335,14 @@ async fn rotate(
     let overlap = body.overlap.map_or(OVERLAP, |overlap| TimeDelta::seconds(overlap.seconds().into()));
     let mut db = app.query.begin().await?;
     let key = locked(&mut db, &steward, &id).await?;
+    if key.is_certificate() {
+        let detail = "a certificate stands for this key; make a key for the next certificate, then revoke this one";
+        return Err(Problem::new(Code::KeyWithoutText, detail));
+    }
     let rotated = keys::rotate(&mut db, &steward.by, &key, overlap).await?;
     let (key, stored) = rotated.ok_or_else(|| Problem::new(Code::KeyEnded, "the key is revoked or has expired"))?;
     db.commit().await?;
-    Ok(Json(RevealedKey { key: key.reveal(), stored }))
+    Ok(Json(RevealedKey { key: Some(key.reveal()), stored }))
 }
 
 /// For how long the secret before is good too, unless said otherwise.

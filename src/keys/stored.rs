@@ -6,7 +6,7 @@ use sqlx::{Connection, PgConnection, Postgres, Transaction};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::keys::{ApiKey, KeyRate, Scope};
+use crate::keys::{ApiKey, CertificateName, KeyRate, Scope};
 use crate::registry::audit::{self, Action, By};
 
 /// A key without its secret.
@@ -33,6 +33,12 @@ pub struct StoredKey {
     /// Key of the device for which alone it may post readings; null for no such limit.
     #[schema(required, example = "meter-0001")]
     pub device: Option<String>,
+    /// SHA-256 of the certificate that stands for its text, in hexadecimal; null where none does.
+    #[schema(required, example = json!(null))]
+    pub certificate_fingerprint: Option<String>,
+    /// Subject of the certificates that stand for its text; null where none do.
+    #[schema(required, example = json!(null))]
+    pub certificate_subject: Option<String>,
     /// Name for people; null when none was given.
     #[schema(required, example = "gateway-7")]
     pub name: Option<String>,
@@ -64,6 +70,8 @@ pub struct NewKey<'a> {
     /// Absent for admin keys, and only for them (the database checks).
     pub provider_id: Option<i32>,
     pub part: KeyPart,
+    /// What stands for its text, if anything does.
+    pub certificate: Option<CertificateName>,
     pub name: Option<&'a str>,
     pub expires_at: Option<DateTime<Utc>>,
     pub rate: KeyRate,
@@ -96,11 +104,19 @@ pub async fn create(
     name: Option<&str>,
     expires_at: Option<DateTime<Utc>>,
 ) -> sqlx::Result<ApiKey> {
-    let new = NewKey { scope, provider_id, part: KeyPart::All, name, expires_at, rate: KeyRate::default() };
+    let part = KeyPart::All;
+    let new = NewKey { scope, provider_id, part, certificate: None, name, expires_at, rate: KeyRate::default() };
     make(db, &By::command_line(provider_id), &new).await.map(|(key, _)| key)
 }
 
-/// Makes and stores a key.
+impl StoredKey {
+    /// Whether certificates stand for its text, which nobody knows then.
+    pub fn is_certificate(&self) -> bool {
+        self.certificate_fingerprint.is_some() || self.certificate_subject.is_some()
+    }
+}
+
+/// Makes and stores a key. [`is_certificate_taken`] tells whether it failed for its certificate.
 pub async fn make(db: &mut PgConnection, by: &By, new: &NewKey<'_>) -> sqlx::Result<(ApiKey, StoredKey)> {
     let key = ApiKey::random().map_err(|e| sqlx::Error::Io(e.into()))?;
     let stored = store(db, by, &key, new, None).await?;
@@ -109,9 +125,15 @@ pub async fn make(db: &mut PgConnection, by: &By, new: &NewKey<'_>) -> sqlx::Res
 
 /// Stores the key of a device that enrolls; what it posts is kept in quarantine until that is approved.
 pub async fn enroll(db: &mut PgConnection, by: &By, key: &ApiKey, device: &str) -> sqlx::Result<StoredKey> {
-    let (part, rate) = (KeyPart::All, KeyRate::default());
-    let new =
-        NewKey { scope: Scope::Ingest, provider_id: by.provider_id, part, name: Some(device), expires_at: None, rate };
+    let new = NewKey {
+        scope: Scope::Ingest,
+        provider_id: by.provider_id,
+        part: KeyPart::All,
+        certificate: None,
+        name: Some(device),
+        expires_at: None,
+        rate: KeyRate::default(),
+    };
     store(db, by, key, &new, Some(device)).await
 }
 
@@ -137,6 +159,11 @@ async fn store(
         KeyPart::Group(id) => (None, Some(id), None),
         KeyPart::Device(id) => (None, None, Some(id)),
     };
+    let (fingerprint, subject) = match &new.certificate {
+        Some(CertificateName::Fingerprint(fingerprint)) => (Some(fingerprint.as_slice()), None),
+        Some(CertificateName::Subject(subject)) => (None, Some(subject)),
+        None => (None, None),
+    };
     let mut transaction = db.begin().await?;
     sqlx::query(include_str!("../../sql/keys/create.sql"))
         .bind(id)
@@ -152,9 +179,18 @@ async fn store(
         .bind(new.rate.rate)
         .bind(new.rate.burst)
         .bind(applicant)
+        .bind(fingerprint)
+        .bind(subject)
         .execute(&mut *transaction)
         .await?;
     commit(transaction, by, Action::KeyCreate, None, id).await
+}
+
+/// Whether a key could not be made because another one that is not revoked names its certificate.
+pub fn is_certificate_taken(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|db| db.constraint()).is_some_and(|constraint| {
+        matches!(constraint, "api_key_certificate_fingerprint_key" | "api_key_certificate_subject_key")
+    })
 }
 
 /// Keys behind a number, oldest first: all, or those of one provider; at most so many.
@@ -205,7 +241,7 @@ pub async fn change(db: &mut PgConnection, by: &By, key: &StoredKey, to: &Change
 }
 
 /// Gives a key, as it was locked, another secret; the one before is good too for a time, and one before that is not any more.
-/// None where the key is revoked or has expired.
+/// None where the key is revoked or has expired, or has no text.
 pub async fn rotate(
     db: &mut PgConnection,
     by: &By,

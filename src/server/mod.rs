@@ -5,6 +5,7 @@ mod drain;
 mod tls;
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,10 +29,11 @@ use crate::profiles::ConfigWatch;
 use crate::rollup::{self, columnstore, retention::Keep};
 use crate::server::connections::Acceptor;
 use crate::server::drain::Door;
+use crate::server::tls::Identified;
 use crate::verify::{self, schedule::Schedule};
 
 pub use crate::server::drain::{Drain, Peer, say_goodbye};
-pub use crate::server::tls::{TlsError, TlsFiles};
+pub use crate::server::tls::{ClientAuthority, TlsError, TlsFiles};
 
 /// How a server is run.
 #[derive(Debug, Clone)]
@@ -40,6 +42,8 @@ pub struct ServeConfig {
     pub listen: String,
     /// Certificate and key; without them the server speaks plain HTTP.
     pub tls: Option<TlsFiles>,
+    /// Host and port, of this machine alone, on which plain HTTP is spoken beside.
+    pub listen_http: Option<String>,
     /// What callers can make the server hold or wait for.
     pub limits: Limits,
     /// Most connections to the database for queries and the registry.
@@ -71,6 +75,7 @@ impl Default for ServeConfig {
         Self {
             listen: "127.0.0.1:8080".to_owned(),
             tls: None,
+            listen_http: None,
             limits: Limits::default(),
             query_connections: 16,
             ingest_connections: 4,
@@ -89,8 +94,8 @@ impl Default for ServeConfig {
 
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("--listen {0}: {1}")]
-    Listen(String, io::Error),
+    #[error("{0} {1}: {2}")]
+    Listen(&'static str, String, io::Error),
     #[error(transparent)]
     Tls(#[from] TlsError),
     #[error(transparent)]
@@ -155,8 +160,11 @@ impl Server {
     pub async fn start(config: &ServeConfig, database: &Database) -> Result<Self, StartError> {
         // Everything that needs no database comes first: its errors show at once.
         let tls = config.tls.as_ref().map(TlsFiles::load).transpose()?;
-        let listener = listen(&config.listen).await?;
-        let address = listener.local_addr().map_err(|error| StartError::Listen(config.listen.clone(), error))?;
+        let (listener, address) = listen("--listen", &config.listen).await?;
+        let plain = match &config.listen_http {
+            Some(plain) => Some(listen_here(plain).await?),
+            None => None,
+        };
         if tls.is_none() && !address.ip().is_loopback() {
             tracing::warn!("no --tls-cert: keys and readings travel in the clear, unless a proxy in front adds TLS");
         }
@@ -201,7 +209,11 @@ impl Server {
             background.spawn(until(stop.clone(), tls::reload_on_hangup(files, tls)));
         }
         let handle = Handle::new();
-        let serving = tokio::spawn(serve(Door::new(listener, drain.clone()), tls, handle.clone(), app));
+        let doors = [
+            Some((Door::new(listener, drain.clone()), tls)),
+            plain.map(|plain| (Door::new(plain, drain.clone()), None)),
+        ];
+        let serving = tokio::spawn(serve_all(doors.into_iter().flatten().collect(), handle.clone(), app));
         let drain_timeout = config.drain_timeout;
         Ok(Self { url, found, handle, drain, serving, ingest, writers, background, stop, drain_timeout })
     }
@@ -265,14 +277,26 @@ async fn until(stop: CancellationToken, work: impl Future<Output = ()>) {
     stop.run_until_cancelled(work).await;
 }
 
-async fn listen(address: &str) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|error| {
-        let error = match error.kind() {
-            io::ErrorKind::InvalidInput => io::Error::other("not a host and a port such as 127.0.0.1:8080"),
-            _ => error,
-        };
-        StartError::Listen(address.to_owned(), error)
-    })
+async fn listen(option: &'static str, address: &str) -> Result<(TcpListener, SocketAddr), StartError> {
+    let unusable = |error| StartError::Listen(option, address.to_owned(), error);
+    let listener = TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidInput => unusable(io::Error::other("not a host and a port such as 127.0.0.1:8080")),
+        _ => unusable(error),
+    })?;
+    let bound = listener.local_addr().map_err(unusable)?;
+    Ok((listener, bound))
+}
+
+/// For callers of this machine alone.
+async fn listen_here(address: &str) -> Result<TcpListener, StartError> {
+    const OPTION: &str = "--listen-http";
+    let (listener, bound) = listen(OPTION, address).await?;
+    if !bound.ip().is_loopback() {
+        let error = io::Error::other("plain HTTP is spoken on a loopback address alone, such as 127.0.0.1:8080");
+        return Err(StartError::Listen(OPTION, address.to_owned(), error));
+    }
+    tracing::info!("plain HTTP for this machine on http://{bound}");
+    Ok(listener)
 }
 
 /// What the handlers share.
@@ -298,6 +322,12 @@ fn application(
     }
 }
 
+/// Serves at several doors until all are closed, or one fails.
+async fn serve_all(doors: Vec<(Door, Option<RustlsConfig>)>, handle: Handle<Peer>, app: App) -> io::Result<()> {
+    let serving = doors.into_iter().map(|(door, tls)| serve(door, tls, handle.clone(), app.clone()));
+    futures::future::try_join_all(serving).await.map(drop)
+}
+
 async fn serve(door: Door, tls: Option<RustlsConfig>, handle: Handle<Peer>, app: App) -> io::Result<()> {
     let guards = app.guards.clone();
     let service = app::router(app).into_make_service_with_connect_info::<Peer>();
@@ -317,7 +347,7 @@ async fn serve(door: Door, tls: Option<RustlsConfig>, handle: Handle<Peer>, app:
         .max_concurrent_streams(MAX_STREAMS);
     match tls {
         Some(tls) => {
-            let inner = RustlsAcceptor::new(tls);
+            let inner = Identified(RustlsAcceptor::new(tls));
             server.acceptor(Acceptor { inner, guards, is_plain: false }).serve(service).await
         }
         None => {

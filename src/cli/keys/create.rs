@@ -1,14 +1,18 @@
 //! `meterbase keys create`
 
+use std::path::PathBuf;
+
 use chrono::{DateTime, Duration, Utc};
 use clap::Args;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use sqlx::PgConnection;
 
 use crate::cli::keys::{RateArgs, current, provider_id};
-use crate::cli::{DatabaseArgs, Failure, print};
+use crate::cli::{DatabaseArgs, Failure, print, say};
 use crate::core::entity::Ref;
 use crate::database::Database;
-use crate::keys::{self, KeyPart, NewKey, Scope};
+use crate::keys::{self, CertificateName, KeyPart, NewKey, Scope};
 use crate::registry::audit::By;
 
 /// Create a key and print it, alone, on standard output
@@ -31,6 +35,12 @@ pub struct CreateArgs {
     /// Key or id of a device, for which alone an ingest key posts
     #[arg(long, env = "METERBASE_KEY_DEVICE", group = "part")]
     device: Option<String>,
+    /// Certificate in PEM form: who connects with it holds this ingest key, which has no text then
+    #[arg(long, env = "METERBASE_KEY_CERTIFICATE", value_name = "FILE", group = "stands_for_it")]
+    certificate: Option<PathBuf>,
+    /// The same for all certificates of this subject, such as CN=meter-0001,O=Northwind, so that they can be renewed
+    #[arg(long, env = "METERBASE_KEY_CERTIFICATE_SUBJECT", value_name = "SUBJECT", group = "stands_for_it")]
+    certificate_subject: Option<String>,
     /// Name by which people know it, up to 256 characters
     #[arg(long, env = "METERBASE_KEY_NAME")]
     name: Option<String>,
@@ -65,6 +75,11 @@ impl CreateArgs {
             (Scope::Read, _) if self.customer.is_none() && self.part().is_some() => {
                 usage("a read key can be for a --customer; a group or a device can have ingest keys")
             }
+            (Scope::Admin | Scope::Provider | Scope::Read, _)
+                if self.certificate.is_some() || self.certificate_subject.is_some() =>
+            {
+                usage("only ingest keys can be certificates")
+            }
             _ if self.name.as_ref().is_some_and(|name| !(1..=256).contains(&name.chars().count())) => {
                 usage("--name has 1 to 256 characters")
             }
@@ -87,9 +102,34 @@ impl CreateArgs {
             Some((provider_id, (what, named))) => part(&mut db, provider_id, what, named).await?,
             None => KeyPart::All,
         };
-        let new = NewKey { scope: self.scope, provider_id: provider, part, name, expires_at: expires, rate };
-        let (key, _) = keys::make(&mut db, &By::command_line(provider), &new).await?;
-        print(&key.reveal())
+        let certificate = self.certificate()?;
+        let new =
+            NewKey { scope: self.scope, provider_id: provider, part, certificate, name, expires_at: expires, rate };
+        let made = keys::make(&mut db, &By::command_line(provider), &new).await;
+        let (key, stored) = match made {
+            Err(error) if keys::is_certificate_taken(&error) => {
+                let told = "a key that is not revoked names this certificate already; `meterbase keys list` shows it";
+                return Err(Failure::Failed(told.to_owned()));
+            }
+            made => made?,
+        };
+        if !stored.is_certificate() {
+            return print(&key.reveal());
+        }
+        say("a certificate stands for this key, which has no text; its id:");
+        print(&stored.id.to_string())
+    }
+
+    /// What stands for its text.
+    fn certificate(&self) -> Result<Option<CertificateName>, Failure> {
+        if let Some(subject) = &self.certificate_subject {
+            let named = CertificateName::subject(subject);
+            return named.map(Some).map_err(|why| Failure::Usage(format!("--certificate-subject {subject:?}: {why}")));
+        }
+        let Some(file) = &self.certificate else { return Ok(None) };
+        let der = CertificateDer::from_pem_file(file)
+            .map_err(|error| Failure::Failed(format!("--certificate {}: {error}", file.display())))?;
+        Ok(Some(CertificateName::of(&der)))
     }
 
     /// What the key is for alone, and its name.

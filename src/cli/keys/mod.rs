@@ -28,6 +28,7 @@ Examples:
   meterbase keys create --scope ingest --provider northwind --name gateway-7 --expires 90d
   meterbase keys create --scope ingest --provider northwind --rate 500 --burst 10000
   meterbase keys create --scope ingest --provider northwind --device meter-0001
+  meterbase keys create --scope ingest --provider northwind --device meter-0001 --certificate meter-0001.pem
   meterbase keys create --scope read --provider northwind --customer acme
   meterbase keys list --provider northwind
   meterbase keys limit 0199d0a4-5b1e-7c42-9a6f-0d3a4c5b6e7f --rate 2000
@@ -248,6 +249,7 @@ fn table(keys: &[StoredKey]) -> String {
         "REVOKED",
         "LAST USED",
         "RATE",
+        "CERTIFICATE",
     ]);
     for key in keys {
         table.add_row([
@@ -261,6 +263,11 @@ fn table(keys: &[StoredKey]) -> String {
             moment_or_dash(key.revoked_at),
             moment_or_dash(key.last_used_at),
             told(key.rate),
+            key.certificate_fingerprint
+                .as_ref()
+                .or(key.certificate_subject.as_ref())
+                .cloned()
+                .unwrap_or("-".to_owned()),
         ]);
     }
     table.trim_fmt()

@@ -8,6 +8,7 @@ mod bench;
 mod billing_months;
 mod binary;
 mod calendars;
+mod certificates;
 mod command;
 mod completeness;
 mod copied;
@@ -234,6 +235,13 @@ fn main() -> ExitCode {
             an_interrupted_import_goes_on_and_names_the_bad_row,
             importing_again_finds_duplicates_and_a_clean_file_is_a_success,
             a_file_that_the_options_do_not_fit_is_wrong_usage,
+        }),
+        harness::topic!(certificates::{
+            a_certificate_stands_for_the_key_that_names_it,
+            a_subject_stands_for_a_key_as_its_certificates_are_renewed,
+            keys_of_certificates_are_checked,
+            certificates_are_read_again_and_both_versions_of_tls_are_spoken,
+            plain_http_is_spoken_beside_tls_on_this_machine_alone,
         }),
         harness::topic!(command::{
             wrong_usage_is_said_in_a_sentence,

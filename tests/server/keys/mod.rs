@@ -4,7 +4,7 @@ mod management;
 mod parts;
 mod portal;
 mod posting;
-mod world;
+pub mod world;
 
 use crate::harness::{Test, topic};
 

@@ -7,14 +7,16 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::PgConnection;
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 pub use list::routes;
 
 macro_rules! actions {
     ($($variant:ident = $word:literal;)*) => {
         /// What was done.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
         pub enum Action { $(#[serde(rename = $word)] $variant),* }
 
         impl Action {
@@ -23,6 +25,16 @@ macro_rules! actions {
                 match self { $(Self::$variant => $word),* }
             }
         }
+
+        // By hand: what derives it sees the variants' names alone where a macro makes them.
+        impl PartialSchema for Action {
+            fn schema() -> RefOr<Schema> {
+                let words = ObjectBuilder::new().schema_type(Type::String).enum_values(Some([$($word),*]));
+                words.description(Some("What was done.")).into()
+            }
+        }
+
+        impl ToSchema for Action {}
     };
 }
 

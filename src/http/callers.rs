@@ -48,7 +48,8 @@ impl Callers {
     pub fn start(options: &PgConnectOptions, noting: Duration) -> Self {
         // The question is always the same, and planned once: that takes longer than its answer.
         let options = options.clone().options([("plan_cache_mode", "force_generic_plan")]);
-        let pool = database::pool(&options, "callers", CONNECTIONS, PATIENCE);
+        // Who does not answer at all is told from who takes too long: the database gives up after the server has.
+        let pool = database::pool(&options, "callers", CONNECTIONS, PATIENCE + Duration::from_secs(1));
         let (ask, mut asked) = mpsc::channel(MOST);
         let used = Arc::new(Mutex::new(Used::new()));
         tokio::spawn(note(pool.clone(), noting, Arc::downgrade(&used)));

@@ -6,13 +6,12 @@ use clap::{Args, Subcommand};
 use sqlx::Connection;
 use uuid::Uuid;
 
-use crate::cli::keys::create::{Expiry, expiry, part};
-use crate::cli::keys::{current, moment_or_dash, provider_id};
+use crate::cli::keys::create::{Expiry, expiry, part_id};
+use crate::cli::keys::{current, moment_or_dash, provider_id, provider_or_all};
 use crate::cli::{DatabaseArgs, Failure, print, print_json, say};
 use crate::database::Database;
 use crate::embedded::Role;
 use crate::enroll::{self, NewToken, StoredToken};
-use crate::keys::KeyPart;
 use crate::registry::audit::By;
 use crate::registry::ownership::Owner;
 
@@ -117,14 +116,9 @@ impl CreateArgs {
         }
         let mut db = current(database).await?;
         let provider = provider_id(&mut db, &self.provider).await?;
-        let KeyPart::Customer(customer_id) = part(&mut db, provider, "customer", &self.customer).await? else {
-            return Err(Failure::Failed(format!("the provider has no customer {}", self.customer)));
-        };
+        let customer_id = part_id(&mut db, provider, "customer", &self.customer).await?;
         let group_id = match &self.group {
-            Some(named) => match part(&mut db, provider, "group", named).await? {
-                KeyPart::Group(group_id) => Some(group_id),
-                _ => return Err(Failure::Failed(format!("the provider has no group {named}"))),
-            },
+            Some(named) => Some(part_id(&mut db, provider, "group", named).await?),
             None => None,
         };
         let (owner, name) = (Owner { customer_id, group_id }, self.name.as_deref());
@@ -137,10 +131,7 @@ impl CreateArgs {
 impl ListArgs {
     async fn run(&self, database: &Database) -> Result<(), Failure> {
         let mut db = current(database).await?;
-        let provider = match &self.provider {
-            Some(named) => Some(provider_id(&mut db, named).await?),
-            None => None,
-        };
+        let provider = provider_or_all(&mut db, self.provider.as_deref()).await?;
         let tokens = enroll::list_tokens(&mut db, provider, 0, None).await?;
         if self.json { print_json(&tokens) } else { print(&table(&tokens)) }
     }

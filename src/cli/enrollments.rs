@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use sqlx::Connection;
 use uuid::Uuid;
 
-use crate::cli::keys::{current, moment_or_dash, provider_id};
+use crate::cli::keys::{current, moment_or_dash, provider_or_all};
 use crate::cli::{DatabaseArgs, Failure, print, print_json, say};
 use crate::database::Database;
 use crate::embedded::Role;
@@ -90,10 +90,7 @@ impl EnrollmentsArgs {
 impl ListArgs {
     async fn run(&self, database: &Database) -> Result<(), Failure> {
         let mut db = current(database).await?;
-        let provider = match &self.provider {
-            Some(named) => Some(provider_id(&mut db, named).await?),
-            None => None,
-        };
+        let provider = provider_or_all(&mut db, self.provider.as_deref()).await?;
         let enrollments = enroll::list(&mut db, provider, self.state, 0, None).await?;
         if self.json { print_json(&enrollments) } else { print(&table(&enrollments)) }
     }

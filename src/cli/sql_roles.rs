@@ -11,7 +11,7 @@ use sqlx::postgres::PgConnectOptions;
 
 use crate::analytics::Password;
 use crate::analytics::roles::{self, NewRole, Role as SqlRole};
-use crate::cli::keys::{current, provider_id};
+use crate::cli::keys::{current, provider_or_all};
 use crate::cli::serve::some_time;
 use crate::cli::{DatabaseArgs, Failure, print, print_json, say};
 use crate::database::Database;
@@ -129,10 +129,7 @@ impl CreateArgs {
 
     async fn run(&self, database: &Database) -> Result<(), Failure> {
         let mut db = current(database).await?;
-        let provider_id = match &self.provider {
-            Some(named) => Some(provider_id(&mut db, named).await?),
-            None => None,
-        };
+        let provider_id = provider_or_all(&mut db, self.provider.as_deref()).await?;
         let here: String = sqlx::query_scalar("SELECT current_database()::text").fetch_one(&mut db).await?;
         let password = match &self.password_file {
             Some(file) => chosen(file)?,

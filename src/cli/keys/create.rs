@@ -8,7 +8,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use sqlx::PgConnection;
 
-use crate::cli::keys::{RateArgs, current, provider_id};
+use crate::cli::keys::{RateArgs, current, provider_or_all};
 use crate::cli::{DatabaseArgs, Failure, print, say};
 use crate::core::entity::Ref;
 use crate::database::Database;
@@ -92,10 +92,7 @@ impl CreateArgs {
 
     pub async fn run(&self, database: &Database) -> Result<(), Failure> {
         let mut db = current(database).await?;
-        let provider = match &self.provider {
-            Some(named) => Some(provider_id(&mut db, named).await?),
-            None => None,
-        };
+        let provider = provider_or_all(&mut db, self.provider.as_deref()).await?;
         let expires = self.expires.and_then(|expires| expires.instant(Utc::now()));
         let (name, rate) = (self.name.as_deref(), self.rate.given());
         let part = match provider.zip(self.part()) {
@@ -139,8 +136,17 @@ impl CreateArgs {
     }
 }
 
-/// The part of a provider that a name is of: a customer, a group or a device.
-pub async fn part(db: &mut PgConnection, provider_id: i32, what: &str, named: &str) -> Result<KeyPart, Failure> {
+async fn part(db: &mut PgConnection, provider_id: i32, what: &str, named: &str) -> Result<KeyPart, Failure> {
+    let id = part_id(db, provider_id, what, named).await?;
+    Ok(match what {
+        "customer" => KeyPart::Customer(id),
+        "group" => KeyPart::Group(id),
+        _ => KeyPart::Device(id),
+    })
+}
+
+/// The number of a provider's customer, group or device, as `what` says.
+pub async fn part_id(db: &mut PgConnection, provider_id: i32, what: &str, named: &str) -> Result<i32, Failure> {
     let Ok(name) = named.parse::<Ref>() else {
         return Err(Failure::Usage(format!("--{what}: {named:?} is neither a key nor an id")));
     };
@@ -151,12 +157,7 @@ pub async fn part(db: &mut PgConnection, provider_id: i32, what: &str, named: &s
         .bind(name.id())
         .fetch_optional(db)
         .await?;
-    match (what, found) {
-        ("customer", Some(id)) => Ok(KeyPart::Customer(id)),
-        ("group", Some(id)) => Ok(KeyPart::Group(id)),
-        (_, Some(id)) => Ok(KeyPart::Device(id)),
-        (_, None) => Err(Failure::Failed(format!("the provider has no {what} {name}"))),
-    }
+    found.ok_or_else(|| Failure::Failed(format!("the provider has no {what} {name}")))
 }
 
 impl Expiry {

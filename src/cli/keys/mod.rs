@@ -183,10 +183,7 @@ async fn locked(db: &mut PgConnection, id: Uuid) -> Result<StoredKey, Failure> {
 impl ListArgs {
     async fn run(&self, database: &Database) -> Result<(), Failure> {
         let mut db = current(database).await?;
-        let provider = match &self.provider {
-            Some(named) => Some(provider_id(&mut db, named).await?),
-            None => None,
-        };
+        let provider = provider_or_all(&mut db, self.provider.as_deref()).await?;
         let keys = keys::list(&mut db, provider, 0, None).await?;
         if self.json { print_json(&keys) } else { print(&table(&keys)) }
     }
@@ -233,6 +230,14 @@ pub async fn provider_id(db: &mut PgConnection, named: &str) -> Result<i32, Fail
 /// A moment as lists show it, to the minute.
 pub fn moment_or_dash(at: Option<DateTime<Utc>>) -> String {
     at.map_or("-".to_owned(), |at| at.format("%Y-%m-%d %H:%M").to_string())
+}
+
+/// The provider that is named; none where none is, for all of them.
+pub async fn provider_or_all(db: &mut PgConnection, named: Option<&str>) -> Result<Option<i32>, Failure> {
+    match named {
+        Some(named) => provider_id(db, named).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 fn table(keys: &[StoredKey]) -> String {

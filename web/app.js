@@ -1,0 +1,118 @@
+// The dashboard: who is signed in, which page the address names, and drawing it. Pages are modules with `load(context)`, which
+// answers with an element once all of its figures are there.
+
+import { Api, onSessionEnd } from './api.js';
+import { h } from './dom.js';
+import { Frame } from './frame.js';
+import { address, located, module, pageNamed } from './navigation.js';
+import { session } from './session.js';
+import { signIn } from './signin.js';
+import { problem } from './states.js';
+
+const app = document.getElementById('app');
+let who = null;
+let frame = null;
+let going = new AbortController();
+let shown = null;
+
+async function start() {
+  try {
+    who = await session.current();
+  } catch (why) {
+    app.replaceChildren(h('main', { id: 'main', class: 'alone', 'data-page': 'signin', 'data-state': 'error' },
+      h('h1', {}, 'Meterbase'), problem(why, () => location.reload())));
+    return;
+  }
+  if (who) enter();
+  else ask();
+}
+
+function ask(why) {
+  going.abort();
+  frame = null;
+  shown = null;
+  who = null;
+  document.title = 'Sign in – Meterbase';
+  app.replaceChildren(signIn(why, async (key) => {
+    who = await session.open(key);
+    enter();
+  }));
+}
+
+function enter() {
+  frame = new Frame(who, leave);
+  app.replaceChildren(...frame.elements);
+  show();
+}
+
+async function leave() {
+  await session.close().catch(() => {});
+  location.hash = '';
+  ask();
+}
+
+// The page that the address names; the first one where it names none, the choice of a provider where that has to come first.
+function wanted() {
+  const { name, parameters } = located(location.hash);
+  const page = pageNamed(name);
+  if (who.admin && !parameters.provider && !page?.anywhere) return { page: pageNamed('providers'), parameters };
+  if (!page) return { page: pageNamed('overview'), parameters };
+  return { page, parameters };
+}
+
+async function show() {
+  if (!who) return;
+  going.abort();
+  going = new AbortController();
+  const mine = going;
+  const { page, parameters } = wanted();
+  const isNew = shown !== page.name;
+  const provider = who.admin ? parameters.provider ?? null : null;
+  const zone = await frame.turn(page, provider, isNew);
+  if (mine.signal.aborted) return;
+  const context = contextOf(page, parameters, { provider, zone, signal: mine.signal });
+  let content = null;
+  let failed = null;
+  try {
+    if (!page.may(who)) throw refused(page);
+    content = await (await module(page)).load(context);
+  } catch (why) {
+    if (mine.signal.aborted) return;
+    failed = why;
+  }
+  if (mine.signal.aborted) return;
+  shown = page.name;
+  frame.fill(page, content ?? [h('h1', { tabindex: '-1' }, page.title), problem(failed, show)], failed ? 'error' : 'ready', isNew);
+}
+
+function contextOf(page, parameters, { provider, zone, signal }) {
+  const own = { ...parameters };
+  delete own.provider;
+  const link = (name, others = {}) => address(name, { ...others, provider });
+  return {
+    who,
+    api: new Api(provider, signal),
+    provider: provider ?? who.provider,
+    zone,
+    parameters: own,
+    link,
+    // Another address of the same page.
+    go: (changes) => { location.hash = link(page.name, { ...own, ...changes }); },
+    redraw: show,
+  };
+}
+
+function refused(page) {
+  const why = new Error(`“${page.title}” is not for the key that you signed in with. Sign in with a key of the provider, or choose another page from the menu.`);
+  why.title = 'This page is not for you';
+  why.code = 'forbidden';
+  return why;
+}
+
+onSessionEnd((why) => { if (who) ask(why); });
+window.addEventListener('hashchange', show);
+document.getElementById('skip').addEventListener('click', (event) => {
+  event.preventDefault();
+  document.getElementById('main')?.focus();
+});
+start();

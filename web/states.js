@@ -1,5 +1,6 @@
 // What is shown instead of figures: an error with the way out, nothing yet, work going on.
 
+import { grouped } from './decimal.js';
 import { h } from './dom.js';
 
 // An error: what the server said, field by field, and what to do. `again` is called by the button.
@@ -35,4 +36,10 @@ export async function attempt(button, place, work) {
   } finally {
     button.disabled = false;
   }
+}
+
+// Numbers of devices by kind: "40 devices, 2 gateways".
+export function counted(numbers) {
+  const many = (kind, count) => (['device', 'gateway', 'integration'].includes(kind) && count !== 1 ? `${kind}s` : kind);
+  return Object.entries(numbers).sort().map(([kind, count]) => `${grouped(count)} ${many(kind, count)}`).join(', ');
 }

@@ -1,7 +1,7 @@
 // Sub-customers side by side for a month: one column for each metric, totals as the API gives them.
 
 import { figure, share } from '../decimal.js';
-import { h } from '../dom.js';
+import { h, hidden } from '../dom.js';
 import { choices, field, suggested } from '../fields.js';
 import { save } from '../files.js';
 import { attempt, empty, problem } from '../states.js';
@@ -22,7 +22,7 @@ export async function load(context) {
   const head = [heading(context, asked), form(context, asked, metrics)];
   try {
     const [columns, customers] = await Promise.all([
-      Promise.all(chosen.map((metric) => ask(api, asked, metric))), names(api, scope),
+      Promise.all(chosen.map((metric) => ask(api, asked, metric))), names(api),
     ]);
     return [...head, result(context, asked, columns, customers)];
   } catch (why) {
@@ -45,11 +45,10 @@ async function ask(api, asked, metric) {
 const queryOf = ({ scope, from, to }, metric) =>
   ({ metric: metric.key, scope, by: 'customer', bucket: 'total', from, to, stats: `${statOf(metric)},active_devices` });
 
-// Names of the customers below the scope. More than this many are shown by their keys.
-async function names(api, scope) {
-  const parent = scope.startsWith('customer:') ? scope.slice(9) : null;
-  const { items } = await api.all('/v1/customers', parent ? { parent } : {}, 5000).catch(() => ({ items: [] }));
-  return new Map(items.map((one) => [one.key, one.name]));
+// The customers that are seen: their names, and which have others below them. More than this many are shown by their keys.
+async function names(api) {
+  const { items } = await api.all('/v1/customers', {}, 5000).catch(() => ({ items: [] }));
+  return { of: new Map(items.map((one) => [one.key, one.name])), parents: new Set(items.map((one) => one.parent)) };
 }
 
 function heading(context, { scope }) {
@@ -93,7 +92,7 @@ function result(context, asked, columns, customers) {
     return empty('There are no sub-customers here', 'Choose a customer that has some, or look at ',
       h('a', { href: context.link('usage', { scope: asked.scope }) }, 'its usage'), '.');
   }
-  const rows = keys.map((key) => ({ key, name: key === own ? `${key} itself` : customers.get(key) ?? key, own: key === own }));
+  const rows = keys.map((key) => ({ key, name: key === own ? `${key} itself` : customers.of.get(key) ?? key, own: key === own, wide: customers.parents.has(key) }));
   const described = [
     { name: 'customer', title: 'Customer', sorts: 'text', value: (row) => row.name, cell: (row) => (row.key === null ? row.name : nameCell(context, asked, row)) },
     ...columns.map((column) => figureColumn(column)),
@@ -137,6 +136,6 @@ function figureColumn(column) {
 
 function nameCell(context, asked, row) {
   const usage = h('a', { href: context.link('usage', { scope: `customer:${row.key}`, own: row.own ? 'true' : null, from: asked.from, to: asked.to }) }, row.name);
-  return row.own ? usage : [usage, ' ', h('a', { class: 'hint', href: context.link('compare', { ...context.parameters, scope: `customer:${row.key}` }),
-    'aria-label': `Sub-customers of ${row.name}` }, 'below')];
+  return row.own || !row.wide ? usage : [usage, ' ', h('a', { class: 'hint', href: context.link('compare', { ...context.parameters, scope: `customer:${row.key}` }) },
+    'what is below', hidden(` ${row.name}`))];
 }

@@ -3,7 +3,7 @@
 
 import { grouped } from '../decimal.js';
 import { h } from '../dom.js';
-import { empty, problem } from '../states.js';
+import { counted, empty, problem } from '../states.js';
 
 const PART = 100;
 
@@ -32,10 +32,6 @@ export async function load(context) {
   ];
 }
 
-// "40 device, 2 gateway"
-function counted(numbers) {
-  return Object.entries(numbers).sort().map(([kind, count]) => `${grouped(count)} ${kind}`).join(', ');
-}
 
 const total = (numbers) => Object.values(numbers).reduce((sum, count) => sum + count, 0);
 
@@ -59,7 +55,7 @@ function branch(context, customer) {
   return node({
     key: customer.key, level: 'customer', some,
     title: [h('a', { href: context.link('usage', { scope }) }, customer.name), ' ', h('code', { class: 'muted' }, customer.key),
-      customer.customers.length > 0 && [' ', h('a', { class: 'hint', href: context.link('compare', { scope }), 'aria-label': `Sub-customers of ${customer.name} side by side` }, 'side by side')]],
+      customer.customers.length > 0 && [' ', h('a', { class: 'hint', href: context.link('compare', { scope }), title: `Sub-customers of ${customer.name} side by side` }, 'side by side')]],
     numbers: counted(customer.subtree_devices) || 'no devices',
     below: () => [
       ...branches(context, customer.customers),

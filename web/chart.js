@@ -108,7 +108,7 @@ function bars(one, tinted, { x, y, count, width, zero }) {
     if (value === null || value === undefined) return null;
     const top = y(Number(value));
     const [from, to] = [Math.min(top, zero), Math.max(top, zero)];
-    return s('rect', { x: (x(index) - thick / 2).toFixed(1), y: from.toFixed(1), width: thick.toFixed(1), height: Math.max(0.5, to - from).toFixed(1) });
+    return s('rect', { x: (x(index) - thick / 2).toFixed(1), y: from.toFixed(1), width: thick.toFixed(1), height: Math.max(Number(value) === 0 ? 0 : 0.5, to - from).toFixed(1) });
   }));
 }
 

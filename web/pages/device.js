@@ -196,7 +196,7 @@ function history(context, items) {
     { name: 'customer', title: 'Customer', cell: (one) => h('a', { href: context.link('usage', { scope: `customer:${one.customer}` }) }, one.customer), value: (one) => one.customer },
     { name: 'group', title: 'Group', cell: (one) => one.group ?? '–', value: (one) => one.group },
     { name: 'from', title: 'From', align: 'tight', cell: (one) => (one.from ? instant(one.from, context.zone) : 'the beginning'), value: (one) => one.from },
-    { name: 'to', title: 'To', align: 'tight', cell: (one) => (one.to ? instant(one.to, context.zone) : 'today'), value: (one) => one.to },
+    { name: 'to', title: 'To', align: 'tight', cell: (one) => (one.to ? instant(one.to, context.zone) : 'now'), value: (one) => one.to },
   ];
   return h('section', { class: 'card', 'aria-labelledby': 'owners' }, h('h2', { id: 'owners' }, 'Owners'),
     table({ name: 'assignments', caption: 'Who owned it when', columns, rows: items, key: (one) => one.from ?? 'beginning' }));

@@ -43,13 +43,16 @@ async function usage(api, metrics, range) {
 function tiles(context, { tree, month, day, accounts, quarantine, reviews }) {
   const devices = tree.subtree_devices ?? tree.customers.reduce((sum, one) => merged(sum, one.subtree_devices), {});
   const all = Object.values(devices).reduce((sum, count) => sum + count, 0);
-  const most = day instanceof Error ? null : day.reduce((high, one) => Math.max(high, one.point?.active_devices ?? 0), 0);
+  const most = day instanceof Error || day.length === 0 ? null
+    : day.reduce((high, one) => ((one.point?.active_devices ?? 0) > (high.point?.active_devices ?? 0) ? one : high));
+  const active = most?.point?.active_devices ?? 0;
   const fresh = month instanceof Error ? null : month[0]?.fresh;
   const waiting = (answer) => (answer.next ? `${grouped(answer.items.length)} or more` : grouped(answer.items.length));
   const today = accounts instanceof Error ? null : accounts?.items.filter((one) => one.day === accounts.today).reduce((sum, one) => plus(sum, one.received), '0');
   return h('div', { class: 'tiles' },
     tile('devices', 'Devices in service', figure(all), counted(devices) || 'none is registered yet', context.link('hierarchy'), all),
-    most !== null && tile('active', 'Active today', figure(most), 'devices with a reading of the metric that most have', context.link('usage', { stats: 'active_devices,count', bucket: 'day' }), most),
+    most && tile('active', 'Active today', figure(active), `devices with readings of ${most.metric.name}`,
+      context.link('usage', { metric: most.metric.key, stats: 'active_devices,count' }), active),
     accounts && !(accounts instanceof Error) && tile('received', 'Received today', figure(today), 'readings, by UTC day', context.link('ingest'), today),
     fresh && tile('fresh', 'Figures are fresh', ago(fresh), ['as of ', instant(fresh, context.zone)], null, fresh),
     quarantine && !(quarantine instanceof Error) && tile('quarantine', 'In quarantine', waiting(quarantine), quarantine.items.length ? 'readings wait for what they lack' : 'nothing waits', context.link('quarantine'), quarantine.items.length),
@@ -102,11 +105,11 @@ function received(context, accounts) {
   return h('section', { class: 'card', 'aria-labelledby': 'received' },
     h('header', {}, title, h('span', { class: 'actions' }, h('a', { href: context.link('ingest') }, 'By key'))),
     chart({
-      title: `Readings received by UTC day`, description: `${DAYS} days.`, unit: 'readings', kind: 'bar', series: [{ name: 'Received', values: days.map((one) => one.received) }],
+      title: 'Readings received by UTC day', description: `${DAYS} days.`, unit: 'readings', kind: 'bar', series: [{ name: 'Received', values: days.map((one) => one.received) }],
       names: days.map((one) => periodName(one.day, 'day')), ticks: days.map((one) => periodTick(one.day, 'day')),
     }),
     table({
-      name: 'received', caption: 'Readings received by UTC day and verdict', rows: [...days].reverse(), key: (one) => one.day,
+      name: 'received', caption: 'Readings received by UTC day and verdict', rows: days.filter((one) => one.received !== '0').reverse(), key: (one) => one.day,
       columns: [
         { name: 'day', title: 'Day, UTC', align: 'tight', cell: (one) => periodName(one.day, 'day'), value: (one) => one.day },
         ...VERDICTS.map(([name, text]) => ({ name, title: text, align: 'right', cell: (one) => figure(one[name]), value: (one) => one[name] })),

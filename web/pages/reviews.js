@@ -17,7 +17,7 @@ export async function load(context) {
   const columns = [
     { name: 'device', title: 'Device', cell: (one) => h('a', { href: context.link('device', { device: one.device }) }, one.device), value: (one) => one.device },
     { name: 'metric', title: 'Metric', cell: (one) => [one.metric, Object.entries(one.dimensions).map(([name, value]) => ` ${name} ${value}`).join()], value: (one) => one.metric },
-    { name: 'kind', title: 'It', cell: (one) => KINDS[one.kind] ?? one.kind, value: (one) => one.kind },
+    { name: 'kind', title: 'What is wrong', cell: (one) => KINDS[one.kind] ?? one.kind, value: (one) => one.kind },
     { name: 'trusted', title: 'Before', align: 'right', cell: (one) => [figure(one.trusted.value), h('br'), h('span', { class: 'hint' }, instant(one.trusted.at, context.zone))], value: (one) => one.trusted.value },
     { name: 'value', title: 'Reading', align: 'right', cell: (one) => [figure(one.value), h('br'), h('span', { class: 'hint' }, instant(one.at, context.zone))], value: (one) => one.value },
     { name: 'increment', title: 'Would add', align: 'right', cell: (one) => [figure(one.accepted_increment ?? one.increment), ` ${one.unit}`], value: (one) => one.accepted_increment ?? one.increment },

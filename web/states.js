@@ -10,7 +10,7 @@ export function problem(why, again) {
   return h('div', { class: 'notice bad', role: 'alert', 'data-problem': why.code ?? 'unknown' },
     h('p', { class: 'notice-title' }, known ? why.title : 'The page could not be drawn'),
     h('p', {}, why.message),
-    (why.errors ?? []).length > 0 && h('ul', {}, why.errors.map((one) => h('li', {}, h('code', {}, one.pointer), ` ${one.detail}`))),
+    (why.errors ?? []).length > 1 && h('ul', {}, why.errors.map((one) => h('li', {}, h('code', {}, one.pointer), ` ${one.detail}`))),
     h('p', { class: 'actions' },
       again && h('button', { type: 'button', onclick: again }, 'Try again'),
       why.page && h('a', { href: why.page, target: '_blank', rel: 'noopener' }, 'What this means'),

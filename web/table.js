@@ -15,11 +15,15 @@ export function table({ name, caption, columns, rows, key, sorted = null, onsort
   const heads = columns.map((column) => head(column));
   const more = h('button', { type: 'button', onclick: () => { visible += 1000; fill(); } });
   const rest = h('p', { class: 'actions' }, more);
-  const whole = h('div', {},
-    h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': caption },
-      h('table', { 'data-table': name }, h('caption', { class: 'hidden' }, caption), h('thead', {}, h('tr', {}, heads)), body,
-        foot && h('tfoot', {}, drawn(foot, columns, null)))),
-    rest);
+  const scroll = h('div', { class: 'scroll', role: 'group', 'aria-label': caption },
+    h('table', { 'data-table': name }, h('caption', { class: 'hidden' }, caption), h('thead', {}, h('tr', {}, heads)), body,
+      foot && h('tfoot', {}, drawn(foot, columns, null))));
+  const whole = h('div', {}, scroll, rest);
+  // Where it is wider than its place, the keyboard can scroll it.
+  new ResizeObserver(() => {
+    if (scroll.scrollWidth > scroll.clientWidth) scroll.tabIndex = 0;
+    else scroll.removeAttribute('tabindex');
+  }).observe(scroll);
 
   function head(column) {
     const attributes = { scope: 'col', class: column.align ?? null, 'data-column': column.name };

@@ -33,14 +33,16 @@ export function today(zone) {
   return new Intl.DateTimeFormat('en-CA', { timeZone: zone || undefined, dateStyle: 'short' }).format(new Date());
 }
 
-// The range of the same length that ends where this one begins: so many months where it is of whole months or shown by month.
+// The range of the same length before this one: as many months earlier where it is of whole months or shown by month, so that a month
+// that is not over is compared with as many days of one; else as many days.
 export function before(from, to, bucket) {
   const whole = from.endsWith('-01') && to.endsWith('-01');
   if (whole || bucket === 'month') {
-    const months = Math.max(1, monthsBetween(from, to));
-    return { from: addMonths(from, -months), to: whole ? from : addMonths(to, -months), months };
+    const begun = to.slice(8) > from.slice(8) ? 1 : 0;
+    const months = Math.max(1, monthsBetween(from, to) + begun);
+    return { from: addMonths(from, -months), to: addMonths(to, -months) };
   }
-  return { from: addDays(from, -daysBetween(from, to)), to: from, months: 0 };
+  return { from: addDays(from, -daysBetween(from, to)), to: from };
 }
 
 // Where in its range a period lies, the same for two ranges that are compared: the day's number, with the local hour.

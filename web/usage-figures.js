@@ -36,7 +36,7 @@ export function section(context, asked, metric, found) {
   }, 'Download CSV');
   const some = rows.some((row) => row.point);
   return h('section', { class: 'card', 'data-metric': metric.key, 'aria-label': metric.name },
-    h('header', {}, h('h2', {}, metric.name), h('span', { class: 'muted' }, [view.unit, metric.kind].filter(Boolean).join(' · ')),
+    h('header', {}, h('h2', {}, metric.name), h('span', { class: 'muted' }, [view.unit, metric.kind, rangeName(asked.from, asked.to)].filter(Boolean).join(' · ')),
       h('span', { class: 'actions' }, csv)),
     place,
     asked.by ? null : totals(view),
@@ -61,9 +61,9 @@ function laidOut({ asked, found }) {
     const seen = new Map();
     const by = nameOf(series, asked.by);
     series.points.forEach((point) => {
-      const at = position(point.period, asked.bucket, range.from, seen);
+      const at = position(local(answer, point), asked.bucket, range.from, seen);
       const key = `${by}\n${at}`;
-      if (role === 'point') names.set(at, point.period);
+      if (role === 'point') names.set(at, local(answer, point));
       if (!rows.has(key)) rows.set(key, { by, at, point: null, earlier: null });
       rows.get(key)[role] = point;
     });
@@ -71,13 +71,22 @@ function laidOut({ asked, found }) {
   for (const period of expectedPeriods(asked)) names.set(position(period, asked.bucket, asked.from, new Map()), period);
   take(found.now, asked, 'point');
   take(found.then, found.earlier, 'earlier');
-  const places = [...names].map(([at, period]) => ({ at, period })).sort((a, b) => inTime(a.period) - inTime(b.period));
-  const order = new Map(places.map(({ at, period }, index) => [at, { index, period }]));
+  const places = [...names].map(([at, period]) => ({ at, period, name: placeName(period, asked.bucket) })).sort((a, b) => inTime(a.period) - inTime(b.period));
+  // The hour that a clock shows twice.
+  places.forEach((one, index) => {
+    if (one.name === places[index + 1]?.name) [one, places[index + 1]].forEach((twin) => { twin.name += ` (UTC${twin.period.slice(19)})`; });
+  });
+  const order = new Map(places.map((one, index) => [one.at, { ...one, index }]));
   const kept = [...rows.values()].filter((row) => order.has(row.at))
-    .map((row) => ({ ...row, period: order.get(row.at).period, index: order.get(row.at).index }))
+    .map((row) => ({ ...row, ...order.get(row.at) }))
     .sort((a, b) => a.index - b.index || a.by.localeCompare(b.by, 'en', { numeric: true }));
   return { rows: kept, places };
 }
+
+// An hour is named by its start where the scope has one time zone; else by its period, which is in UTC.
+const local = (answer, point) => (answer.bucket === 'hour' && answer.time_zone && point.start ? point.start : point.period);
+
+const placeName = (period, bucket) => `${periodName(period, bucket)}${bucket === 'hour' && period.endsWith('Z') ? ' UTC' : ''}`;
 
 const inTime = (period) => Date.parse(period.length === 7 ? `${period}-01` : period);
 
@@ -91,13 +100,13 @@ function expectedPeriods({ bucket, from, to }) {
 
 const pointOf = (answer) => answer?.series[0]?.points[0] ?? null;
 
-function totals({ found, stats, lead, unit, asked }) {
+function totals({ found, stats, lead, unit }) {
   const [now, then] = [pointOf(found.total), pointOf(found.totalThen)];
   const one = (stat) => h('div', { class: 'total', 'data-total': stat },
-    h('span', { class: 'name' }, `${titleOf(stat)}, ${rangeName(asked.from, asked.to)}`),
+    h('span', { class: 'name' }, titleOf(stat)),
     h('span', { class: 'big', 'data-figure': `total-${stat}`, 'data-value': now?.[stat] ?? null }, figure(now?.[stat]),
       unitOf(stat, unit) && now?.[stat] && h('span', { class: 'unit' }, unitOf(stat, unit))),
-    found.then && h('span', { class: 'then' }, figure(then?.[stat]), ' before',
+    then && then[stat] !== null && h('span', { class: 'then' }, figure(then?.[stat]), ' before',
       stat === lead && change(now?.[stat], then?.[stat]) ? ` (${change(now?.[stat], then?.[stat])})` : ''));
   return h('div', { class: 'totals' }, stats.map(one));
 }
@@ -111,14 +120,14 @@ function drawing(view, places) {
   const all = [...(found.now.series)].filter((one) => one.points.length)
     .sort((a, b) => compare(sizes.get(nameOf(b, asked.by)), sizes.get(nameOf(a, asked.by))));
   const drawn = all.slice(0, MOST_SERIES);
-  const along = (series, from) => {
+  const along = (answer, series, from) => {
     const seen = new Map();
-    const values = new Map(series.points.map((point) => [position(point.period, asked.bucket, from, seen), point[lead]]));
+    const values = new Map(series.points.map((point) => [position(local(answer, point), asked.bucket, from, seen), point[lead]]));
     return places.map(({ at }) => values.get(at) ?? null);
   };
-  const series = drawn.map((one) => ({ name: nameOf(one, asked.by) || 'This range', values: along(one, asked.from) }));
-  if (found.then?.series[0]?.points.length && !asked.by) {
-    series.push({ name: rangeName(found.earlier.from, found.earlier.to), values: along(found.then.series[0], found.earlier.from), before: true });
+  const series = drawn.map((one) => ({ name: nameOf(one, asked.by) || 'This range', values: along(found.now, one, asked.from) }));
+  if (!asked.by && found.then?.series[0]?.points.some((point) => point[lead] !== null)) {
+    series.push({ name: rangeName(found.earlier.from, found.earlier.to), values: along(found.then, found.then.series[0], found.earlier.from), before: true });
     series[0].name = rangeName(asked.from, asked.to);
   }
   const amounts = lead === 'sum' || lead === 'count';
@@ -127,7 +136,7 @@ function drawing(view, places) {
       title: `${metric.name}: ${titleOf(lead).toLowerCase()} by ${asked.bucket}, ${rangeName(asked.from, asked.to)}`,
       description: `${series.length} series over ${places.length} places${unit ? `, in ${unit}` : ''}.`,
       unit: unitOf(lead, unit), kind: amounts && !asked.by && places.length <= 120 ? 'bar' : 'line', series,
-      names: places.map(({ period }) => periodName(period, asked.bucket)),
+      names: places.map(({ name }) => name),
       ticks: places.map(({ period }) => periodTick(period, asked.bucket)),
     }),
     all.length > drawn.length && h('p', { class: 'hint' }, `The ${drawn.length} largest of ${all.length} are drawn; the tables have all.`));
@@ -137,7 +146,7 @@ function listing(view, rows) {
   const { asked, metric, found } = view;
   const columns = [
     { name: 'period', title: asked.bucket === 'month' ? 'Month' : asked.bucket === 'day' ? 'Day' : 'Hour', align: 'tight', sorts: 'text',
-      cell: (row) => periodName(row.period, asked.bucket), value: (row) => row.period },
+      cell: (row) => row.name, value: (row) => row.point?.period ?? row.period },
     asked.by && { name: 'by', title: 'Of', sorts: 'text', cell: (row) => row.by, value: (row) => row.by },
     ...figureColumns(view, (row) => row.point, (row) => row.earlier),
     found.now.series.some((one) => one.points.some((point) => point.expected !== undefined && point.expected !== null)) && {
@@ -148,7 +157,7 @@ function listing(view, rows) {
   ].filter(Boolean);
   return h('div', {}, table({
     name: 'usage', caption: `${metric.name} by ${asked.bucket}`, columns, rows,
-    key: (row) => (asked.by ? `${row.by}|${row.period}` : row.period),
+    key: (row) => [asked.by && row.by, row.point?.period ?? row.period].filter(Boolean).join('|'),
   }));
 }
 
@@ -189,9 +198,8 @@ function splitTotals(view) {
     { name: 'by', title: rangeName(asked.from, asked.to), sorts: 'text', cell: leads, value: (row) => row.by },
     ...figureColumns(view, (row) => row.point, (row) => row.earlier),
   ];
-  const foot = null;
   return h('div', {}, h('h3', {}, 'In the whole range'),
-    table({ name: 'usage-totals', caption: `${metric.name} in the whole range`, columns, rows, key: (row) => row.by, foot, sorted: { column: view.lead, down: true } }));
+    table({ name: 'usage-totals', caption: `${metric.name} in the whole range`, columns, rows, key: (row) => row.by, sorted: { column: view.lead, down: true } }));
 }
 
 function freshness({ found, context }) {

@@ -1,6 +1,6 @@
 // What the usage page is asked: the parameters of its address, which are those of the API, with what is usual where one is left out.
 
-import { addDays, before, daysBetween, isDay, monthStart, addMonths, today } from './time.js';
+import { addDays, before, isDay, monthStart, addMonths, today } from './time.js';
 
 export const BUCKETS = [['hour', 'Hour'], ['day', 'Day'], ['month', 'Month']];
 export const SPLITS = [['', 'Not split'], ['customer', 'Sub-customer'], ['group', 'Group'], ['device', 'Device'], ['kind', 'Kind of device']];
@@ -69,4 +69,3 @@ export function queryOf(asked, metric, range = asked, bucket = asked.bucket) {
 }
 
 export const rangeBefore = (asked) => before(asked.from, asked.to, asked.bucket);
-export const days = (asked) => daysBetween(asked.from, asked.to);

@@ -1,7 +1,7 @@
 // Tokens with which devices register themselves.
 
 import { figure } from '../decimal.js';
-import { h } from '../dom.js';
+import { h, hidden } from '../dom.js';
 import { confirmed, field, secret, select, suggested } from '../fields.js';
 import { attempt, empty } from '../states.js';
 import { paged } from '../table.js';
@@ -16,7 +16,7 @@ export async function load(context) {
     { name: 'approval', title: 'Approval', value: (one) => String(one.approval), cell: (one) => (one.approval ? 'by somebody' : 'not needed') },
     { name: 'expires_at', title: 'Ends', align: 'tight', sorts: 'text', value: (one) => one.expires_at, cell: (one) => instant(one.expires_at, context.zone) },
     { name: 'standing', title: 'Standing', align: 'tight', value: standing, cell: (one) => h('span', { class: standing(one) === 'good' ? 'state on' : 'state warn' }, standing(one)) },
-    { name: 'actions', title: 'Change', align: 'actions-cell', cell: (one) => (one.revoked_at ? '' : h('button', { type: 'button', class: 'danger', 'data-revoke': one.id, onclick: () => revoke(context, one) }, 'Revoke…')) },
+    { name: 'actions', title: 'Change', align: 'actions-cell', cell: (one) => (one.revoked_at ? '' : h('button', { type: 'button', class: 'danger', 'data-revoke': one.id, onclick: () => revoke(context, one) }, 'Revoke…', hidden(` ${one.name ?? one.id}`))) },
   ];
   const list = await paged({ name: 'enrollment-tokens', caption: 'Enrollment tokens', columns, key: (one) => one.id },
     (cursor) => api.get('/v1/enrollment-tokens', { limit: 200, cursor }));

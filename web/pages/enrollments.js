@@ -1,6 +1,6 @@
 // Devices that registered themselves: those that wait for somebody to approve them first.
 
-import { h } from '../dom.js';
+import { h, hidden } from '../dom.js';
 import { confirmed, field, select } from '../fields.js';
 import { attempt, done, empty } from '../states.js';
 import { paged } from '../table.js';
@@ -21,8 +21,8 @@ export async function load(context) {
     { name: 'created_at', title: 'Asked', align: 'tight', sorts: 'text', value: (one) => one.created_at, cell: (one) => instant(one.created_at, context.zone) },
     { name: 'state', title: 'State', align: 'tight', value: (one) => one.state, cell: (one) => h('span', { class: { approved: 'state on', refused: 'state warn' }[one.state] ?? 'state' }, one.state === 'pending' ? 'waiting' : one.state) },
     { name: 'actions', title: 'Decision', align: 'actions-cell', cell: (one) => (one.state === 'pending' ? [
-      h('button', { type: 'button', 'data-approve': one.id, onclick: (event) => approve(context, one, event.target, place) }, 'Approve'),
-      h('button', { type: 'button', class: 'danger', 'data-refuse': one.id, onclick: () => refuse(context, one) }, 'Refuse…')] : '') },
+      h('button', { type: 'button', 'data-approve': one.id, onclick: (event) => approve(context, one, event.currentTarget, place) }, 'Approve', hidden(` ${one.serial}`)),
+      h('button', { type: 'button', class: 'danger', 'data-refuse': one.id, onclick: () => refuse(context, one) }, 'Refuse…', hidden(` ${one.serial}`))] : '') },
   ];
   const list = await paged({ name: 'enrollments', caption: 'Enrollments', columns, key: (one) => one.id },
     (cursor) => api.get('/v1/enrollments', { state: state === 'all' ? null : state, limit: 200, cursor }));

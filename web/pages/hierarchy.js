@@ -75,7 +75,7 @@ function groupNode(context, group) {
 }
 
 const ownDevices = (context, customer, own) => node({
-  key: `${customer.key}/devices`, level: 'devices', some: true, title: ['Devices of ', customer.name, ' itself'], numbers: grouped(own),
+  key: `${customer.key}/devices`, level: 'devices', some: true, title: ['All devices of ', customer.name, ' itself'], numbers: grouped(own),
   below: () => devices(context, { customer: customer.key }),
 });
 

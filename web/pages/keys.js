@@ -1,6 +1,6 @@
 // API keys: making them (the text is shown once), giving them another secret, ending them.
 
-import { h } from '../dom.js';
+import { h, hidden } from '../dom.js';
 import { confirmed, field, secret, select, suggested } from '../fields.js';
 import { attempt, empty } from '../states.js';
 import { paged } from '../table.js';
@@ -49,8 +49,8 @@ function columns(context, revealed) {
     { name: 'last_used_at', title: 'Last used', align: 'tight', sorts: 'text', value: (one) => one.last_used_at, cell: (one) => (one.last_used_at ? instant(one.last_used_at, context.zone) : 'never') },
     { name: 'expires_at', title: 'Ends', align: 'tight', sorts: 'text', value: (one) => one.expires_at, cell: (one) => (one.expires_at ? instant(one.expires_at, context.zone) : 'never') },
     { name: 'actions', title: 'Change', align: 'actions-cell', cell: (one) => (standing(one) === 'revoked' ? '' : [
-      !one.certificate_subject && !one.certificate_fingerprint && h('button', { type: 'button', 'data-rotate': one.id, onclick: () => rotate(context, one, revealed) }, 'Rotate…'),
-      h('button', { type: 'button', class: 'danger', 'data-revoke': one.id, onclick: () => revoke(context, one) }, 'Revoke…')]) },
+      !one.certificate_subject && !one.certificate_fingerprint && h('button', { type: 'button', 'data-rotate': one.id, onclick: () => rotate(context, one, revealed) }, 'Rotate…', hidden(` ${called(one)}`)),
+      h('button', { type: 'button', class: 'danger', 'data-revoke': one.id, onclick: () => revoke(context, one) }, 'Revoke…', hidden(` ${called(one)}`))]) },
   ];
 }
 

@@ -1,7 +1,7 @@
 // Readings of registers that do not follow from those before them, and what is decided about each.
 
 import { figure } from '../decimal.js';
-import { h } from '../dom.js';
+import { h, hidden } from '../dom.js';
 import { field, select } from '../fields.js';
 import { attempt, empty } from '../states.js';
 import { paged } from '../table.js';
@@ -22,7 +22,7 @@ export async function load(context) {
     { name: 'value', title: 'Reading', align: 'right', cell: (one) => [figure(one.value), h('br'), h('span', { class: 'hint' }, instant(one.at, context.zone))], value: (one) => one.value },
     { name: 'increment', title: 'Would add', align: 'right', cell: (one) => [figure(one.accepted_increment ?? one.increment), ` ${one.unit}`], value: (one) => one.accepted_increment ?? one.increment },
     { name: 'state', title: 'State', cell: (one) => [h('span', { class: one.state === 'open' ? 'state warn' : 'state' }, one.state), one.note && h('span', { class: 'hint' }, ` ${one.note}`)], value: (one) => one.state },
-    who.writes && { name: 'actions', title: 'Decision', align: 'actions-cell', cell: (one) => h('button', { type: 'button', onclick: () => decide(context, one) }, one.state === 'open' ? 'Decide…' : 'Change…') },
+    who.writes && { name: 'actions', title: 'Decision', align: 'actions-cell', cell: (one) => h('button', { type: 'button', onclick: () => decide(context, one) }, one.state === 'open' ? 'Decide…' : 'Change…', hidden(` ${one.device}`)) },
   ].filter(Boolean);
   const list = await paged({ name: 'reviews', caption: 'Readings under review', columns, key: (one) => one.id }, (cursor) => api.get('/v1/reviews', { ...query, limit: 200, cursor }));
   return [

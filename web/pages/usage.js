@@ -87,7 +87,7 @@ function form(context, asked, metrics) {
     h('div', { class: 'form' },
       field('usage-level', 'Of', levelBox), keyField,
       field('usage-by', 'Split by', by), field('usage-bucket', 'By', bucket),
-      h('div', { class: 'half' }, field('usage-from', 'First day', from)), h('div', { class: 'half' }, field('usage-last', 'Last day', last)),
+      h('div', { class: 'form' }, h('div', { class: 'half' }, field('usage-from', 'First day', from)), h('div', { class: 'half' }, field('usage-last', 'Last day', last))),
       h('p', { class: 'actions break' }, h('span', { class: 'hint' }, 'Range'), presets(context.zone).map(([name, range]) =>
         h('a', { href: context.link('usage', { ...context.parameters, ...range }), id: `preset-${name.replaceAll(' ', '-').toLowerCase()}` }, name))),
       choices('usage-metrics', 'Metrics', metrics.map((one) => [one.key, one.name]), state.metrics, (all) => { state.metrics = all; })),

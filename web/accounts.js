@@ -6,12 +6,18 @@ import { addDays, today } from './time.js';
 export const VERDICTS = [['received', 'Received'], ['stored', 'Stored'], ['duplicates', 'Duplicates'], ['conflicts', 'Conflicts'],
   ['quarantined', 'Quarantined'], ['rejected', 'Rejected']];
 
-// Accounts of so many days up to today, or of a range.
-export async function accounted(api, days, range = null) {
+// So many entries are added up at most.
+const MOST_ENTRIES = 10_000;
+
+// Accounts of a range of days; `more` where there are others than were asked for.
+export async function accounted(api, { from, to }) {
+  const { items, more } = await api.all('/v1/accounting', { from, to }, MOST_ENTRIES);
+  return { items, more, from, to };
+}
+
+export function lastDays(days) {
   const now = today('UTC');
-  const { from, to } = range ?? { from: addDays(now, 1 - days), to: addDays(now, 1) };
-  const { items, more } = await api.all('/v1/accounting', { from, to }, 10_000);
-  return { items, more, from, to, today: now };
+  return { from: addDays(now, 1 - days), to: addDays(now, 1) };
 }
 
 // One row for each day of the range.

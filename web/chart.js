@@ -97,7 +97,9 @@ function axis({ ticks }, x, width) {
   ticks.forEach((tick, index) => {
     if (index % every !== 0 || x(index) - taken < longest * 6.6 + 8) return;
     taken = x(index);
-    marks.push(s('text', { x: x(index), y: HEIGHT - 8, 'text-anchor': 'middle' }, tick));
+    const half = tick.length * 3.3;
+    const at = Math.max(half, Math.min(MARGIN.left + width + MARGIN.right - half, x(index)));
+    marks.push(s('text', { x: at, y: HEIGHT - 8, 'text-anchor': 'middle' }, tick));
   });
   return s('g', { class: 'axis' }, marks);
 }
@@ -123,7 +125,7 @@ function line(one, tinted, { x, y }) {
     path += `${present(index - 1) ? 'L' : 'M'}${left} ${top}`;
     if (!present(index - 1) && !present(index + 1)) dots.push(s('circle', { cx: left, cy: top, r: 2.5 }));
   });
-  return s('g', { class: `line ${tinted}` }, s('path', { d: path }), dots);
+  return s('g', { class: `line ${tinted}` }, one.before && s('path', { d: path, class: 'halo' }), s('path', { d: path }), dots);
 }
 
 // What goes from point to point, by pointer or arrow keys, and says what is there.

@@ -30,7 +30,9 @@ function monthsBetween(from, to) {
 
 // Today in a time zone.
 export function today(zone) {
-  return new Intl.DateTimeFormat('en-CA', { timeZone: zone || undefined, dateStyle: 'short' }).format(new Date());
+  const shape = { timeZone: zone || undefined, calendar: 'gregory', year: 'numeric', month: '2-digit', day: '2-digit' };
+  const parts = new Intl.DateTimeFormat('en-GB', shape).formatToParts(new Date());
+  return ['year', 'month', 'day'].map((type) => parts.find((part) => part.type === type).value).join('-');
 }
 
 // The range of the same length before this one: as many months earlier where it is of whole months or shown by month, so that a month

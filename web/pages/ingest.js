@@ -17,7 +17,7 @@ export async function load(context) {
   const now = today('UTC');
   const to = isDay(parameters.to) ? parameters.to : addDays(now, 1);
   const from = isDay(parameters.from) ? parameters.from : addDays(to, -DAYS);
-  const accounts = await accounted(context.api, DAYS, { from, to });
+  const accounts = await accounted(context.api, { from, to });
   const head = [
     h('h1', {}, 'Ingest'),
     form(context, from, to),

@@ -5,7 +5,7 @@ import { figure, grouped, plus } from '../decimal.js';
 import { h } from '../dom.js';
 import { counted, empty, problem } from '../states.js';
 import { table } from '../table.js';
-import { accounted, byDay, VERDICTS } from '../accounts.js';
+import { VERDICTS, accounted, byDay, lastDays } from '../accounts.js';
 import { addDays, ago, instant, monthName, periodName, periodTick, today } from '../time.js';
 
 const DAYS = 14;
@@ -17,16 +17,17 @@ export async function load(context) {
   const settled = (promise) => promise.catch((why) => { if (why.name === 'AbortError') throw why; return why; });
   const whole = (call) => (who.whole ? settled(call()) : null);
   const [tree, { items: metrics }] = await Promise.all([api.get('/v1/tree'), api.all('/v1/metrics')]);
-  const [month, day, accounts, quarantine, reviews] = await Promise.all([
+  const [month, day, accounts, lately, quarantine, reviews] = await Promise.all([
     settled(usage(api, metrics, { from: `${now.slice(0, 7)}-01`, to: addDays(now, 1) })),
     settled(usage(api, metrics, { from: now, to: addDays(now, 1) })),
-    whole(() => accounted(api, DAYS)),
+    whole(() => accounted(api, lastDays(DAYS))),
+    whole(() => accounted(api, lastDays(1))),
     whole(() => api.get('/v1/quarantine', { limit: 1000 })),
     whole(() => api.get('/v1/reviews', { limit: 1000 })),
   ]);
   return [
     h('div', { class: 'title' }, h('div', {}, h('h1', {}, 'Overview'), h('p', { class: 'muted' }, who.customer ?? tree.name))),
-    tiles(context, { tree, month, day, accounts, quarantine, reviews }),
+    tiles(context, { tree, month, day, lately, quarantine, reviews }),
     used(context, metrics, month, day, now),
     accounts && received(context, accounts),
   ].filter(Boolean);
@@ -40,7 +41,7 @@ async function usage(api, metrics, range) {
   return answers.map((answer, index) => ({ metric: metrics[index], fresh: answer.fresh_through, point: answer.series[0]?.points[0] ?? null }));
 }
 
-function tiles(context, { tree, month, day, accounts, quarantine, reviews }) {
+function tiles(context, { tree, month, day, lately, quarantine, reviews }) {
   const devices = tree.subtree_devices ?? tree.customers.reduce((sum, one) => merged(sum, one.subtree_devices), {});
   const all = Object.values(devices).reduce((sum, count) => sum + count, 0);
   const most = day instanceof Error || day.length === 0 ? null
@@ -48,12 +49,12 @@ function tiles(context, { tree, month, day, accounts, quarantine, reviews }) {
   const active = most?.point?.active_devices ?? 0;
   const fresh = month instanceof Error ? null : month[0]?.fresh;
   const waiting = (answer) => (answer.next ? `${grouped(answer.items.length)} or more` : grouped(answer.items.length));
-  const today = accounts instanceof Error ? null : accounts?.items.filter((one) => one.day === accounts.today).reduce((sum, one) => plus(sum, one.received), '0');
+  const came = lately && !(lately instanceof Error) ? lately.items.reduce((sum, one) => plus(sum, one.received), '0') : null;
   return h('div', { class: 'tiles' },
     tile('devices', 'Devices in service', figure(all), counted(devices) || 'none is registered yet', context.link('hierarchy'), all),
     most && tile('active', 'Active today', figure(active), `devices with readings of ${most.metric.name}`,
       context.link('usage', { metric: most.metric.key, stats: 'active_devices,count' }), active),
-    accounts && !(accounts instanceof Error) && tile('received', 'Received today', figure(today), 'readings, by UTC day', context.link('ingest'), today),
+    came !== null && tile('received', 'Received today', [lately.more && 'at least ', figure(came)], 'readings, by UTC day', context.link('ingest'), came),
     fresh && tile('fresh', 'Figures are fresh', ago(fresh), ['as of ', instant(fresh, context.zone)], null, fresh),
     quarantine && !(quarantine instanceof Error) && tile('quarantine', 'In quarantine', waiting(quarantine), quarantine.items.length ? 'readings wait for what they lack' : 'nothing waits', context.link('quarantine'), quarantine.items.length),
     reviews && !(reviews instanceof Error) && tile('reviews', 'Reviews open', waiting(reviews), reviews.items.length ? 'readings of registers wait for a decision' : 'nothing to decide', context.link('reviews'), reviews.items.length));
@@ -114,5 +115,6 @@ function received(context, accounts) {
         { name: 'day', title: 'Day, UTC', align: 'tight', cell: (one) => periodName(one.day, 'day'), value: (one) => one.day },
         ...VERDICTS.map(([name, text]) => ({ name, title: text, align: 'right', cell: (one) => figure(one[name]), value: (one) => one[name] })),
       ],
-    }));
+    }),
+    accounts.more && h('p', { class: 'hint' }, 'There are more entries than are added up here: later days lack some. See Ingest for fewer days.'));
 }

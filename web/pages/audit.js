@@ -1,18 +1,18 @@
 // Who changed what, newest first.
 
 import { h } from '../dom.js';
-import { field, select } from '../fields.js';
+import { field, suggested } from '../fields.js';
 import { empty } from '../states.js';
 import { paged } from '../table.js';
 import { addDays, instant, isDay } from '../time.js';
 
-// Kinds of change, by what they are of; those that a newer server has can be asked for by the address.
+// Kinds of change to choose from; the field takes any other that the server knows.
 const ACTIONS = ['provider.create', 'provider.update', 'customer.create', 'customer.update', 'customer.time_zone', 'customer.delete',
   'group.create', 'group.update', 'group.delete', 'device.create', 'device.update', 'device.move', 'device.retire', 'device.replacement',
   'metric.create', 'metric.update', 'profile.create', 'profile.update', 'profile.delete', 'review.accept', 'review.dismiss',
   'quarantine.replay', 'quarantine.delete', 'key.create', 'key.update', 'key.rotate', 'key.revoke', 'enrollment_token.create',
   'enrollment_token.revoke', 'enrollment.create', 'enrollment.approve', 'enrollment.refuse', 'enrollment.delete', 'portal_token.create',
-  'sql_role.create', 'sql_role.drop'];
+  'sql_role.create', 'sql_role.drop', 'session.create', 'session.end'];
 
 export async function load(context) {
   const { api, parameters } = context;
@@ -53,16 +53,17 @@ function difference({ before, after }) {
 }
 
 function form(context, query) {
-  const action = select([['', 'Any change'], ...ACTIONS.map((one) => [one, one])], query.action ?? '');
+  const action = suggested('audit-action', query.action, async (text) => ACTIONS.filter((one) => one.includes(text)).map((one) => [one, one]), () => {},
+    { placeholder: 'any change' });
   const entity = h('input', { type: 'text', value: query.entity, autocomplete: 'off', spellcheck: 'false', autocapitalize: 'none' });
   const first = h('input', { type: 'date', value: query.from });
   const last = h('input', { type: 'date', value: query.to ? addDays(query.to, -1) : null });
   const send = (event) => {
     event.preventDefault();
-    context.go({ action: action.value, entity: entity.value.trim(), from: first.value, to: last.value ? addDays(last.value, 1) : null });
+    context.go({ action: action.input.value.trim(), entity: entity.value.trim(), from: first.value, to: last.value ? addDays(last.value, 1) : null });
   };
   return h('form', { class: 'card form', id: 'audit-form', onsubmit: send },
-    field('audit-action', 'Change', action), field('audit-entity', 'Key or id of what was changed', entity),
+    h('div', {}, field('audit-action', 'Change', action.input), action.list), field('audit-entity', 'Key or id of what was changed', entity),
     h('div', { class: 'half' }, field('audit-from', 'First day', first)), h('div', { class: 'half' }, field('audit-last', 'Last day', last)),
     h('button', { type: 'submit', class: 'primary submit' }, 'Show'));
 }

@@ -82,7 +82,16 @@ async function show() {
   }
   if (mine.signal.aborted) return;
   shown = page.name;
-  frame.fill(page, content ?? [h('h1', { tabindex: '-1' }, page.title), problem(failed, show)], failed ? 'error' : 'ready', isNew);
+  frame.fill(page, content ?? failure(page, context, failed), failed ? 'error' : 'ready', isNew);
+}
+
+// In place of a page: what went wrong, and the page without what was asked of it.
+function failure(page, context, why) {
+  const asked = Object.keys(context.parameters).length > 0;
+  return [
+    h('h1', {}, page.title), problem(why, show),
+    asked && h('p', {}, h('a', { href: context.link(page.name), 'data-afresh': true }, 'Start this page afresh')),
+  ].filter(Boolean);
 }
 
 function contextOf(page, parameters, { provider, zone, signal }) {

@@ -26,7 +26,8 @@ export async function load(context) {
     whole(() => api.get('/v1/reviews', { limit: 1000 })),
   ]);
   return [
-    h('div', { class: 'title' }, h('div', {}, h('h1', {}, 'Overview'), h('p', { class: 'muted' }, who.customer ?? tree.name))),
+    h('div', { class: 'title' }, h('div', {}, h('h1', {}, 'Overview'), h('p', { class: 'muted' }, who.customer ?? tree.name)),
+      h('button', { type: 'button', id: 'refresh', onclick: context.redraw }, 'Refresh')),
     tiles(context, { tree, month, day, lately, quarantine, reviews }),
     used(context, metrics, month, day, now),
     accounts && received(context, accounts),

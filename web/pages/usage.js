@@ -1,13 +1,12 @@
 // Usage of a provider, customer, group or device. The address of the page has all that is asked, so that it can be passed on.
 
 import { h } from '../dom.js';
-import { choices, field, select, suggested } from '../fields.js';
+import { choices, field, select } from '../fields.js';
+import { scopeField, split } from '../scope.js';
 import { empty, problem } from '../states.js';
 import { addDays } from '../time.js';
 import { ask, section } from '../usage-figures.js';
 import { BUCKETS, MOST_METRICS, SPLITS, STATISTICS, presets, question } from '../usage-question.js';
-
-const LEVELS = [['customer', 'Customer'], ['group', 'Group'], ['device', 'Device']];
 
 export async function load(context) {
   const { items: metrics } = await context.api.all('/v1/metrics');
@@ -38,25 +37,10 @@ function heading(context, asked) {
       copy));
 }
 
-// The first colon ends the level: keys may have colons of their own.
-function split(scope) {
-  const at = scope.indexOf(':');
-  return at < 0 ? [scope, ''] : [scope.slice(0, at), scope.slice(at + 1)];
-}
-
 function form(context, asked, metrics) {
-  const [level, key] = split(asked.scope);
+  const [level] = split(asked.scope);
   const state = { metrics: asked.metrics.map((one) => one.key), stats: asked.stats };
-  const levels = context.who.whole ? [['provider', 'Whole provider'], ...LEVELS] : LEVELS;
-  const scopeKey = suggested('usage-key', key, (text) => find(context, levelBox.value, text), () => {}, { required: true });
-  const keyField = h('div', {}, field('usage-key', 'Key', scopeKey.input), scopeKey.list);
-  const levelBox = select(levels, level, (chosen) => {
-    keyField.hidden = chosen === 'provider';
-    scopeKey.input.disabled = chosen === 'provider';
-    scopeKey.input.value = '';
-    scopeKey.list.replaceChildren();
-    own.parentElement.hidden = chosen !== 'customer';
-  });
+  const scope = scopeField(context, 'usage', asked.scope, (chosen) => { ownBox.hidden = chosen !== 'customer'; });
   const own = h('input', { type: 'checkbox', id: 'usage-own', checked: asked.own });
   const [bucket, by] = [select(BUCKETS, asked.bucket), select(SPLITS, asked.by)];
   const from = h('input', { type: 'date', value: asked.from, required: true });
@@ -65,8 +49,6 @@ function form(context, asked, metrics) {
   const place = h('div', { class: 'break', 'aria-live': 'polite' });
   const ownBox = h('label', { class: 'check' }, own, 'Without its sub-customers');
   ownBox.hidden = level !== 'customer';
-  keyField.hidden = level === 'provider';
-  scopeKey.input.disabled = level === 'provider';
   const send = (event) => {
     event.preventDefault();
     place.replaceChildren();
@@ -78,14 +60,13 @@ function form(context, asked, metrics) {
       return;
     }
     context.go({
-      scope: levelBox.value === 'provider' ? 'provider' : `${levelBox.value}:${scopeKey.input.value.trim()}`,
-      own: levelBox.value === 'customer' && own.checked ? 'true' : null, metric: state.metrics.join(','), bucket: bucket.value,
+      scope: scope.value(), own: scope.value().startsWith('customer:') && own.checked ? 'true' : null, metric: state.metrics.join(','), bucket: bucket.value,
       by: by.value, from: from.value, to: addDays(last.value, 1), stats: state.stats.join(','), compare: compared.checked ? null : 'no',
     });
   };
   return h('form', { class: 'card', id: 'usage-form', onsubmit: send },
     h('div', { class: 'form' },
-      field('usage-level', 'Of', levelBox), keyField,
+      scope.fields,
       field('usage-by', 'Split by', by), field('usage-bucket', 'By', bucket),
       h('div', { class: 'form' }, h('div', { class: 'half' }, field('usage-from', 'First day', from)), h('div', { class: 'half' }, field('usage-last', 'Last day', last))),
       h('p', { class: 'actions break' }, h('span', { class: 'hint' }, 'Range'), presets(context.zone).map(([name, range]) =>
@@ -97,16 +78,4 @@ function form(context, asked, metrics) {
     h('p', { class: 'actions' }, h('button', { type: 'submit', class: 'primary', id: 'usage-show' }, 'Show'),
       h('label', { class: 'check' }, compared, 'Compare with the period before'), ownBox),
     place);
-}
-
-// What is there under a part of its key or name.
-async function find({ api }, level, text) {
-  const named = (one) => [one.key, one.name ?? one.kind ?? ''];
-  if (level === 'group') {
-    const { items } = await api.all('/v1/groups');
-    const part = text.toLowerCase();
-    return items.filter((one) => `${one.key} ${one.name}`.toLowerCase().includes(part)).slice(0, 20).map(named);
-  }
-  const page = await api.get(level === 'device' ? '/v1/devices' : '/v1/customers', { q: text, limit: 20 });
-  return page.items.map(named);
 }

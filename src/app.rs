@@ -15,11 +15,11 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::database::Edition;
 use crate::http::callers::Callers;
 use crate::http::problem::{Code, Problem, Result};
-use crate::http::{extract, intake};
+use crate::http::{extract, intake, security};
 use crate::limits::Guards;
 use crate::openapi::{self, KnownParameters};
 use crate::server::{self, Drain};
-use crate::{enroll, ingest, keys, profiles, registry, service, usage};
+use crate::{dashboard, enroll, ingest, keys, profiles, registry, service, usage};
 
 /// What every handler may use. Cheap to clone.
 #[derive(Clone)]
@@ -72,6 +72,7 @@ pub fn router(app: App) -> Router {
     router
         .route_layer(middleware::from_fn_with_state(known, refuse_unknown_parameters))
         .merge(service::pages(document))
+        .merge(dashboard::pages())
         .fallback(|| async { Problem::new(Code::NotFound, "there is no such path; /docs lists those there are") })
         .method_not_allowed_fallback(|| async {
             Problem::new(Code::MethodNotAllowed, "the path has other methods; see the Allow header")
@@ -81,6 +82,7 @@ pub fn router(app: App) -> Router {
         }))
         .layer(middleware::from_fn_with_state(app.clone(), intake::guard))
         .layer(middleware::from_fn_with_state(app.clone(), server::say_goodbye))
+        .layer(middleware::from_fn(security::protect))
         .layer(crate::observe::layers())
         .with_state(app)
 }

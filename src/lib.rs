@@ -19,6 +19,7 @@
 //! - [`verify`]: proofs that the figures are what the readings say
 //! - [`analytics`]: views for analysts' SQL, and the roles that read them
 //! - [`service`]: health, metrics, documentation pages
+//! - [`dashboard`]: the pages of `web/`
 //! - [`app`], [`openapi`]: the route table and the OpenAPI document
 //! - [`observe`]: logs, request ids, metrics
 //! - [`server`]: listening, background work, shutdown
@@ -33,6 +34,7 @@ pub mod app;
 pub mod cli;
 pub mod client;
 pub mod core;
+pub mod dashboard;
 pub mod database;
 pub mod doctor;
 pub mod embedded;

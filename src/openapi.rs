@@ -6,7 +6,9 @@ use axum::http::Method;
 use utoipa::OpenApi as _;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey as SecurityApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{ContentBuilder, Ref};
 use utoipa::openapi::{OpenApi, RefOr, Required, Response, ResponseBuilder};
 
@@ -34,10 +36,16 @@ pub fn frame() -> OpenApi {
 /// Paths without a key and without a provider.
 const OPEN_TAG: &str = "Service";
 
+const SESSION: &str = "A browser that signed in with `POST /v1/session`; over TLS the name is `__Host-meterbase_session`. What changes \
+    something needs the header `X-Meterbase-Request: 1` too.";
+
 /// Adds what holds for every operation: the key, the provider of admin keys, and the problems.
 pub fn finish(mut document: OpenApi) -> OpenApi {
     let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("An API key: `mb_...`")).build();
-    document.components.get_or_insert_default().add_security_scheme("key", SecurityScheme::Http(scheme));
+    let cookie = ApiKeyValue::with_description("meterbase_session", SESSION);
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme("key", SecurityScheme::Http(scheme));
+    components.add_security_scheme("session", SecurityScheme::ApiKey(SecurityApiKey::Cookie(cookie)));
     for (path, item) in &mut document.paths.paths {
         let of_a_provider = !path.starts_with("/v1/providers");
         for (method, operation) in operations_mut(item) {
@@ -47,7 +55,8 @@ pub fn finish(mut document: OpenApi) -> OpenApi {
             operation.operation_id = Some(operation_id(method, path));
             let is_open = operation.security.is_some();
             if !is_open {
-                operation.security = Some(vec![SecurityRequirement::new("key", Vec::<String>::new())]);
+                operation.security =
+                    Some(["key", "session"].map(|name| SecurityRequirement::new(name, Vec::<String>::new())).to_vec());
                 if of_a_provider {
                     operation.parameters.get_or_insert_default().push(RefOr::T(provider_parameter()));
                 }

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::header;
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -11,6 +11,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::http::problem::{Code, Problem, Result};
+use crate::http::security;
 use crate::migrate;
 
 pub fn routes() -> OpenApiRouter<App> {
@@ -19,11 +20,12 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// Pages for people and the document itself; not operations of the API.
 pub fn pages(document: OpenApi) -> Router<App> {
-    Router::new()
-        .route("/", get(|| async { Redirect::temporary("/docs") }))
+    let problems = Router::new()
         .route("/problems/", get(problem_list))
         .route("/problems/{code}", get(problem_page))
-        .merge(utoipa_swagger_ui::SwaggerUi::new("/docs").url("/openapi.json", document))
+        .route("/problems/page.css", get(|| async { ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], STYLE) }));
+    let documentation = Router::new().merge(utoipa_swagger_ui::SwaggerUi::new("/docs").url("/openapi.json", document));
+    security::page(problems, security::PROBLEMS).merge(security::page(documentation, security::DOCUMENTATION))
 }
 
 /// Is the process up?
@@ -81,10 +83,14 @@ async fn problem_page(Path(slug): Path<String>) -> Result<Html<String>> {
     ))
 }
 
+/// How problem pages look.
+const STYLE: &str =
+    "html{color-scheme:light dark;font:1rem/1.5 system-ui}body{max-width:44rem;margin:2rem auto;padding:0 1rem}\n";
+
 fn html(title: &str, body: &str) -> Html<String> {
     Html(format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-         <title>{title} - Meterbase</title><style>body{{font:1rem/1.5 system-ui;max-width:44rem;margin:2rem auto;padding:0 1rem}}</style>\
+         <title>{title} - Meterbase</title><link rel=\"stylesheet\" href=\"/problems/page.css\">\
          <h1>{title}</h1>{body}<p><a href=\"/problems/\">All problems</a>, <a href=\"/docs\">the API</a></p></html>"
     ))
 }

@@ -16,10 +16,10 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::core::entity::Ref;
-use crate::http::extract;
 use crate::http::intake::Held;
 use crate::http::problem::{Code, Problem, Result};
-use crate::keys::{ClientCertificate, Credential, Holder, KeyRate, Part, Provider, Scope, Subtree};
+use crate::http::{cookie, extract, security};
+use crate::keys::{ApiKey, ClientCertificate, Credential, Holder, KeyRate, Part, Provider, Scope, Subtree};
 use crate::registry::audit::By;
 use crate::server::Peer;
 
@@ -94,6 +94,20 @@ pub struct Admin {
     pub by: By,
 }
 
+/// Whoever calls, with what its key lets it do.
+pub struct Visitor {
+    /// What was shown; none for nothing.
+    pub shown: Option<Credential>,
+    /// None where nobody holds that, which only a session may come to; any other is refused.
+    pub holder: Option<Holder>,
+    /// The session of its cookie, good or not.
+    pub session: Option<ApiKey>,
+    /// Who that is, for the audit.
+    pub by: By,
+    /// Whether it reached the server over TLS.
+    pub is_secure: bool,
+}
+
 /// Somebody without a key.
 pub struct Stranger {
     /// Where the call came from.
@@ -140,6 +154,31 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let holder = authenticate(parts, &App::from_ref(state), &[Scope::Admin], None).await?;
         Ok(Self { by: by(parts, &holder, None) })
+    }
+}
+
+impl<S> FromRequestParts<S> for Visitor
+where
+    App: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let session = cookie::session(&parts.headers);
+        let is_secure = security::is_encrypted(&parts.extensions) || security::is_secure_origin(&parts.headers);
+        let shows = parts.headers.contains_key(header::AUTHORIZATION) || session.is_some();
+        let shown = if shows { Some(shown(parts)?) } else { None };
+        let holder = match &shown {
+            Some((shown, _)) => App::from_ref(state).callers.holder(shown.clone(), None).await?,
+            None => None,
+        };
+        if let (Some((Credential::Key(_), unknown)), None) = (&shown, &holder) {
+            return Err(unauthorized(unknown));
+        }
+        let nobody = By { address: address(parts), ..By::default() };
+        let by = holder.as_ref().map_or(nobody, |holder| by(parts, holder, holder.provider_id));
+        Ok(Self { shown: shown.map(|(shown, _)| shown), holder, session, by, is_secure })
     }
 }
 
@@ -225,10 +264,14 @@ async fn authenticate(parts: &Parts, app: &App, scopes: &[Scope], named: Option<
     if scopes.contains(&holder.scope) { Ok(holder) } else { Err(forbidden("the key's scope does not allow this")) }
 }
 
-/// The key that the request has, or else the certificate that its connection was made with; and what is told where it is nobody's.
+/// The key that the request has, or else the session of its cookie, or the certificate that its connection was made with; and what is told where it is nobody's.
 fn shown(parts: &Parts) -> Result<(Credential, &'static str)> {
     let unknown = "unknown, expired or revoked key";
     let Some(header) = parts.headers.get(header::AUTHORIZATION) else {
+        if let Some(session) = cookie::session(&parts.headers) {
+            cookie::refuse_other_sites(&parts.method, &parts.headers)?;
+            return Ok((Credential::Session(session), "the session has ended; sign in again"));
+        }
         let certificate = parts.extensions.get::<Option<Arc<ClientCertificate>>>().and_then(Option::as_ref);
         let certificate = certificate.ok_or_else(|| unauthorized("no Authorization header"))?;
         if certificate.until < Utc::now() {

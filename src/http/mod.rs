@@ -3,7 +3,10 @@
 pub mod accept;
 pub mod access;
 pub mod callers;
+pub mod cookie;
+pub mod etag;
 pub mod extract;
 pub mod intake;
 pub mod page;
 pub mod problem;
+pub mod security;

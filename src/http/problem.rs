@@ -53,9 +53,11 @@ codes! {
     NotKept = "not_kept", UNPROCESSABLE_ENTITY, "What is asked for is no longer kept",
         "Readings, or figures by the hour, day or month, are kept for the times that the server was started with (`--keep-readings` and its like). What is older was dropped. Ask for a later range, or for a larger bucket: what is made from something is kept at least as long.";
     Unauthorized = "unauthorized", UNAUTHORIZED, "An API key is needed",
-        "Send `Authorization: Bearer <api key>`, or connect with a certificate that has a key. The key is missing, malformed, unknown, expired or revoked. Make one with `meterbase keys create`.";
+        "Send `Authorization: Bearer <api key>`, or connect with a certificate that has a key. The key is missing, malformed, unknown, expired or revoked, or the session of the dashboard has ended: sign in again. Make one with `meterbase keys create`.";
     Forbidden = "forbidden", FORBIDDEN, "The key's scope does not allow this",
         "The key is good, but not for this operation, or it is for a part of the provider and the operation concerns all of it. `ingest` keys post readings, `read` keys read, `provider` keys do both and keep the registry, `admin` keys do everything.";
+    CrossSiteRequest = "cross_site_request", FORBIDDEN, "The request may come from another site",
+        "Whoever is signed in by cookie sends `X-Meterbase-Request: 1` with every request that changes something, which pages of other sites cannot. Send it, or a key in the `Authorization` header instead.";
     NotFound = "not_found", NOT_FOUND, "There is no such thing",
         "The path, or an entity named in the path, a parameter or the body, does not exist for this key. Check the spelling and whose key it is.";
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The method is not allowed here",

@@ -9,7 +9,7 @@ use crate::keys::{ApiKey, ClientCertificate, Credential, KeyRate, Part, Scope};
 /// What a good key lets its holder be.
 #[derive(Debug, Clone)]
 pub struct Holder {
-    /// The key; of a token the one that made it.
+    /// The key, also that of a session; of a token the one that made it.
     pub key_id: i32,
     /// Whether it is a token of a portal.
     pub is_token: bool,
@@ -58,18 +58,19 @@ pub async fn holders(
     asked: &[(&Credential, Option<&Ref>)],
 ) -> sqlx::Result<Vec<Option<Holder>>> {
     let rows: Vec<Row> = sqlx::query_as(include_str!("../../sql/keys/find.sql"))
-        .bind(asked.iter().map(|(shown, _)| Some(shown.key()?.lookup.as_str())).collect::<Vec<_>>())
+        .bind(asked.iter().map(|(shown, _)| shown.key().map(ApiKey::lookup)).collect::<Vec<_>>())
         .bind(asked.iter().map(|(shown, _)| Some(shown.certificate()?.fingerprint.as_slice())).collect::<Vec<_>>())
         .bind(asked.iter().map(|(shown, _)| Some(shown.certificate()?.subject.as_str())).collect::<Vec<_>>())
         .bind(asked.iter().map(|(_, named)| named.and_then(Ref::key)).collect::<Vec<_>>())
         .bind(asked.iter().map(|(_, named)| named.and_then(Ref::id)).collect::<Vec<_>>())
+        .bind(asked.iter().map(|(shown, _)| shown.session().map(ApiKey::lookup)).collect::<Vec<_>>())
         .fetch_all(db)
         .await?;
     let mut holders = vec![None; asked.len()];
     for row in rows {
         let at = row.position as usize - 1;
         // The certificate itself comes before its subject.
-        if holders[at].is_none() && asked[at].0.key().is_none_or(|key| row.has_secret(key)) {
+        if holders[at].is_none() && asked[at].0.secret().is_none_or(|key| row.has_secret(key)) {
             holders[at] = Some(row.holder());
         }
     }
@@ -77,18 +78,21 @@ pub async fn holders(
 }
 
 impl Credential {
-    fn key(&self) -> Option<&ApiKey> {
-        match self {
-            Self::Key(key) => Some(key),
-            Self::Certificate(_) => None,
-        }
+    pub fn key(&self) -> Option<&ApiKey> {
+        if let Self::Key(key) = self { Some(key) } else { None }
+    }
+
+    pub fn session(&self) -> Option<&ApiKey> {
+        if let Self::Session(session) = self { Some(session) } else { None }
     }
 
     fn certificate(&self) -> Option<&ClientCertificate> {
-        match self {
-            Self::Key(_) => None,
-            Self::Certificate(certificate) => Some(certificate),
-        }
+        if let Self::Certificate(certificate) = self { Some(certificate) } else { None }
+    }
+
+    /// What the database has a hash of; none for a certificate.
+    fn secret(&self) -> Option<&ApiKey> {
+        self.key().or(self.session())
     }
 }
 

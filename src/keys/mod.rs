@@ -6,13 +6,14 @@
 //! - [`certificate`]: certificates of callers, which stand for a key's text
 //! - [`part`]: for which part of its provider a key is good
 //! - [`holder`]: what a key lets who holds it do
-//! - [`operations`], [`portal`]: the API for them, and for tokens of portals
+//! - [`operations`], [`portal`], [`session`]: the API for them, for tokens of portals, and for browsers that sign in with one
 
 mod certificate;
 mod holder;
 mod operations;
 mod part;
 mod portal;
+mod session;
 mod stored;
 
 use std::fmt;
@@ -74,6 +75,8 @@ pub struct ApiKey {
 pub enum Credential {
     Key(ApiKey),
     Certificate(Arc<ClientCertificate>),
+    /// Of a browser that is signed in.
+    Session(ApiKey),
 }
 
 /// How fast a key may send readings, where the server does not say that for all.
@@ -163,7 +166,7 @@ impl FromStr for ApiKey {
 
 /// The operations on keys and tokens.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().merge(operations::routes()).merge(portal::routes())
+    OpenApiRouter::new().merge(operations::routes()).merge(portal::routes()).merge(session::routes())
 }
 
 #[cfg(test)]

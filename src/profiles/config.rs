@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -18,6 +18,7 @@ use crate::app::App;
 use crate::core::entity::Ref;
 use crate::core::interval::Interval;
 use crate::http::access::Sender;
+use crate::http::etag;
 use crate::http::extract::Query;
 use crate::http::problem::{Problem, Result};
 use crate::profiles::device::{self, Device};
@@ -90,13 +91,13 @@ async fn get(
     let mut may_wait = turn.is_some();
     loop {
         let device = device::calling(&mut *app.query.acquire().await?, &tenant, query.device.as_ref()).await?;
-        let etag = etag(&device);
-        let tag = [(header::ETAG, HeaderValue::try_from(&etag).map_err(Problem::internal)?)];
-        if !is_known(&parts.headers, &etag) {
-            return Ok((tag, Json(Config::of(&device))).into_response());
+        let etag = tag(&device);
+        let told = [(header::ETAG, HeaderValue::try_from(&etag).map_err(Problem::internal)?)];
+        if !etag::is_known(&parts.headers, &etag) {
+            return Ok((told, Json(Config::of(&device))).into_response());
         }
         if !may_wait {
-            return Ok((StatusCode::NOT_MODIFIED, tag).into_response());
+            return Ok((StatusCode::NOT_MODIFIED, told).into_response());
         }
         tokio::select! {
             () = app.config_watch.more_than(tenant.provider_id(), device.changes) => {}
@@ -131,34 +132,16 @@ fn wait(text: Option<&str>) -> Result<Duration> {
 }
 
 /// A version of a profile is one configuration.
-fn etag(device: &Device) -> String {
+fn tag(device: &Device) -> String {
     match &device.profile {
         Some(held) => format!("\"{}.{}\"", held.id, held.version),
         None => "\"none\"".to_owned(),
     }
 }
 
-/// Whether the caller has it: RFC 9110, section 13.1.2.
-fn is_known(headers: &HeaderMap, etag: &str) -> bool {
-    let values = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    let mut tags = values.flat_map(|value| value.split(',')).map(str::trim);
-    tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_tag_is_known_by_itself_in_a_list_and_weak() {
-        let known = |values: &[&'static str]| {
-            let headers = values.iter().map(|value| (header::IF_NONE_MATCH, HeaderValue::from_static(value)));
-            is_known(&headers.collect(), "\"a.1\"")
-        };
-        assert!(known(&["\"a.1\""]) && known(&["W/\"a.1\""]) && known(&["*"]));
-        assert!(known(&["\"a.2\", \"a.1\""]) && known(&["\"a.2\"", "\"a.1\""]));
-        assert!(!known(&[]) && !known(&["\"a.2\""]) && !known(&["a.1"]) && !known(&["\"a.11\""]));
-    }
 
     #[test]
     fn a_wait_is_bounded() {

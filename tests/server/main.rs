@@ -33,6 +33,7 @@ mod metrics;
 mod migrations;
 mod moves;
 mod naive_registers;
+mod pages;
 mod profiles;
 mod providers;
 mod random_fleets;
@@ -47,6 +48,7 @@ mod replacements;
 mod reviews;
 mod rollups;
 mod schema;
+mod session;
 mod stored;
 mod time_zones;
 mod torture;
@@ -90,6 +92,19 @@ fn main() -> ExitCode {
             the_audit_is_filtered_and_shown_to_whom_it_concerns,
             entries_stay_as_they_were_written,
             commands_have_entries_too,
+        }),
+        harness::topic!(session::{
+            a_browser_signs_in_and_out,
+            a_cookie_stands_for_its_key,
+            a_session_ends_with_its_key_on_every_server,
+            a_token_of_a_portal_signs_in_to_its_subtree_alone,
+            pages_of_other_sites_change_nothing,
+            over_tls_the_cookie_stays_on_tls,
+        }),
+        harness::topic!(pages::{
+            the_dashboard_is_made_of_files_that_say_what_they_are,
+            browsers_are_told_what_pages_may_not_do,
+            the_document_says_that_a_session_is_as_good_as_a_key,
         }),
         harness::topic!(customers::{
             a_customer_is_made_replaced_and_found,

@@ -73,6 +73,8 @@ actions! {
     EnrollmentRefuse = "enrollment.refuse";
     EnrollmentDelete = "enrollment.delete";
     PortalTokenCreate = "portal_token.create";
+    SessionCreate = "session.create";
+    SessionEnd = "session.end";
     SqlRoleCreate = "sql_role.create";
     SqlRoleDrop = "sql_role.drop";
 }

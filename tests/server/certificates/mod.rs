@@ -1,6 +1,6 @@
 //! Certificates: the server's, and those of devices that stand for a key.
 
-mod authority;
+pub mod authority;
 
 use std::time::Duration;
 

@@ -4,7 +4,7 @@ CARGO ?= cargo
 METERBASE := target/release/meterbase
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test torture check duckdb timescaledb openapi clean
+.PHONY: help build demo test dashboard torture check duckdb timescaledb browser openapi clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,8 +15,13 @@ build: ## Build the binary, target/release/meterbase
 demo: $(if $(DATABASE_URL),,timescaledb) build ## Run a server with a simulated fleet; ONCE=1 checks every figure and ends
 	$(METERBASE) demo $(if $(ONCE),--once) $(ARGS)
 
-test: timescaledb check ## Format, lints, all tests, on each edition of TimescaleDB that the machine has
+test: timescaledb browser check ## Format, lints, all tests, on each edition of TimescaleDB that the machine has, and in a browser
 	$(CARGO) test --locked
+	node tests/dashboard/run.js target/debug/meterbase
+
+dashboard: timescaledb browser ## Test the dashboard in a real browser; screenshots are left in target/dashboard; ONLY=figures
+	$(CARGO) build --locked
+	node tests/dashboard/run.js target/debug/meterbase $(ONLY)
 
 torture: timescaledb ## Kill servers and PostgreSQL under load, fill disks, cut connections, and check all; FOR=10m SEED=7
 	METERBASE_TORTURE_FOR=$(or $(FOR),10m) $(if $(SEED),METERBASE_TORTURE_SEED=$(SEED)) $(CARGO) test --locked --test server
@@ -29,6 +34,9 @@ duckdb: timescaledb build ## Compare a simulated month with DuckDB, figure by fi
 	@test -x target/duckdb/bin/python || python3 -m venv target/duckdb
 	@target/duckdb/bin/python -c 'import duckdb' 2>/dev/null || target/duckdb/bin/pip install --quiet duckdb
 	target/duckdb/bin/python scripts/compare-with-duckdb.py --meterbase $(METERBASE) $(ARGS)
+
+browser: ## Install Chromium, Node and npm for the dashboard's tests, if they are not there
+	@scripts/install-browser.sh
 
 timescaledb: ## Install PostgreSQL and TimescaleDB, if they are not there
 	@scripts/install-timescaledb.sh

@@ -1,10 +1,10 @@
-//! A client of the API, for the commands that post readings to a server. It is patient: a server that is full, away or
+//! A client of the API, for the commands that post readings to a server, and for simulated devices. It is patient: a server that is full, away or
 //! about to restart is asked again, which is harmless, for a reading that came twice counts once.
 
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder, StatusCode, header};
 use serde::Deserialize;
@@ -16,7 +16,8 @@ pub struct Client {
     http: reqwest::Client,
     /// `https://host:port`, without a slash at the end.
     base: String,
-    key: String,
+    /// None for who has no key yet.
+    key: Option<String>,
     provider: Option<String>,
     /// How long to go on asking a server that does not serve.
     patience: Duration,
@@ -89,12 +90,17 @@ impl Client {
             .build()
             .map_err(ClientError::Setup)?;
         let base = base.trim_end_matches('/').to_owned();
-        Ok(Self { http, base, key: key.to_owned(), provider: None, patience: PATIENCE })
+        Ok(Self { http, base, key: Some(key.to_owned()), provider: None, patience: PATIENCE })
     }
 
     /// The same server and key, acting in a provider. Only admin keys need it.
     pub fn in_provider(&self, provider: &str) -> Self {
         Self { provider: Some(provider.to_owned()), ..self.clone() }
+    }
+
+    /// The same server with another key, or without one.
+    pub fn as_other(&self, key: Option<&str>) -> Self {
+        Self { key: key.map(str::to_owned), provider: None, ..self.clone() }
     }
 
     pub async fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Value, ClientError> {
@@ -122,6 +128,43 @@ impl Client {
         self.send(Method::POST, path, |request| request.json(body)).await?.read(Method::POST, path)
     }
 
+    /// Posts what is answered without a body.
+    pub async fn tell(&self, path: &str, body: &Value) -> Result<(), ClientError> {
+        self.send(Method::POST, path, |request| request.json(body)).await.map(drop)
+    }
+
+    pub async fn delete(&self, path: &str, query: &[(&str, &str)]) -> Result<(), ClientError> {
+        self.send(Method::DELETE, path, |request| request.query(query)).await.map(drop)
+    }
+
+    /// What a device is to do, with the tag that stands for it. None where that is what `known` stands for, and stays so for
+    /// `wait` seconds.
+    pub async fn config(&self, known: Option<&str>, wait: u32) -> Result<Option<(String, Value)>, ClientError> {
+        const PATH: &str = "/v1/device/config";
+        let complete = |request: RequestBuilder| {
+            let request = request.query(&[("wait", wait)]);
+            known.into_iter().fold(request, |request, tag| request.header(header::IF_NONE_MATCH, tag))
+        };
+        let answer = self.send(Method::GET, PATH, complete).await?;
+        if answer.status == StatusCode::NOT_MODIFIED {
+            return Ok(None);
+        }
+        let tag = answer.headers.get(header::ETAG).and_then(|tag| tag.to_str().ok());
+        let tag = tag.ok_or_else(|| unreadable(Method::GET, PATH, "it has no ETag"))?;
+        Ok(Some((tag.to_owned(), answer.read(Method::GET, PATH)?)))
+    }
+
+    /// Posts a telegram that was read at an instant.
+    pub async fn post_telegram(&self, telegram: String, at: DateTime<Utc>) -> Result<Receipt, ClientError> {
+        const PATH: &str = "/v1/device/payload";
+        let (telegram, at) = (Bytes::from(telegram), at.to_rfc3339_opts(SecondsFormat::Secs, true));
+        let complete = |request: RequestBuilder| {
+            let request = request.query(&[("at", &at)]).header(header::CONTENT_TYPE, "text/plain");
+            request.body(telegram.clone())
+        };
+        self.send(Method::POST, PATH, complete).await?.read(Method::POST, PATH)
+    }
+
     /// Posts readings in the format of `content_type`.
     pub async fn post_readings(&self, content_type: &str, body: String) -> Result<Receipt, ClientError> {
         const PATH: &str = "/v1/readings";
@@ -133,7 +176,9 @@ impl Client {
     /// A time by the server's clock that is not before now: the date of an answer is cut to the second.
     pub async fn server_time(&self) -> Result<DateTime<Utc>, ClientError> {
         const PATH: &str = "/healthz";
-        let answer = self.send(Method::GET, PATH, |request| request).await?;
+        // It is not of a provider.
+        let whole = Self { provider: None, ..self.clone() };
+        let answer = whole.send(Method::GET, PATH, |request| request).await?;
         let date = answer.headers.get(header::DATE).and_then(|date| date.to_str().ok());
         let date = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok());
         let date = date.ok_or_else(|| unreadable(Method::GET, PATH, "it has no date"))?;
@@ -150,12 +195,17 @@ impl Client {
         let started = Instant::now();
         let mut wait = FIRST_WAIT;
         loop {
-            let mut request = self.http.request(method.clone(), format!("{}{path}", self.base)).bearer_auth(&self.key);
+            let mut request = self.http.request(method.clone(), format!("{}{path}", self.base));
+            if let Some(key) = &self.key {
+                request = request.bearer_auth(key);
+            }
             if let Some(provider) = &self.provider {
                 request = request.query(&[("provider", provider)]);
             }
             let (trouble, asked) = match Answer::of(complete(request)).await {
-                Ok(answer) if answer.status.is_success() => return Ok(answer),
+                Ok(answer) if answer.status.is_success() || answer.status == StatusCode::NOT_MODIFIED => {
+                    return Ok(answer);
+                }
                 Ok(answer) if is_passing(answer.status) => (answer.refusal(&method, path), answer.retry_after()),
                 Ok(answer) => return Err(answer.refusal(&method, path)),
                 Err(error) => (ClientError::Unreachable(chain(&error)), None),

@@ -5,6 +5,7 @@ use clap::builder::FalseyValueParser;
 use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
+use crate::cli::meters;
 use crate::cli::rehearsal::rehearse;
 use crate::cli::simulate::SizeArgs;
 use crate::cli::target::revoke;
@@ -20,8 +21,9 @@ use crate::simulation::{self, Pace};
 /// Run the server with a simulated fleet in it and show its figures
 ///
 /// Starts a server, posts two months of readings of a simulated fleet through the API, and shows daily and monthly
-/// figures beside what was sent; every figure is compared. Then it serves until Ctrl-C. Running it again on the same
-/// database adds the days since.
+/// figures beside what was sent; every figure is compared. Three smart meters register themselves, wait for approval, post P1
+/// telegrams over the last two changes of clocks and hear of another interval; their days are compared too. Then it serves
+/// until Ctrl-C. Running it again on the same database adds the days since.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -89,6 +91,13 @@ impl DemoArgs {
         if !rehearsal.is_right() {
             rehearsal.complain();
             return Err(Failure::Failed("the figures are NOT those of the fleet, see above".to_owned()));
+        }
+        say("Letting smart meters register themselves and send telegrams");
+        let report = simulation::meters::run(&client, &fleet.plan).await?;
+        print(&format!("\n{}\n\n{}\n", meters::table(&report), meters::summary(&report)))?;
+        if !report.is_right() {
+            meters::complain(&report);
+            return Err(Failure::Failed("the figures are NOT those of the meters, see above".to_owned()));
         }
         if self.once { Ok(()) } else { print(&directions(&url, &admin, &mut db, database, &fleet).await?) }
     }

@@ -3,11 +3,14 @@
 use chrono::{NaiveDate, Utc};
 use clap::Args;
 use clap::builder::FalseyValueParser;
+use serde::Serialize;
 
-use crate::cli::rehearsal::rehearse;
+use crate::cli::meters;
+use crate::cli::rehearsal::{Rehearsal, rehearse};
 use crate::cli::target::TargetArgs;
 use crate::cli::{Failure, print, print_json, say};
 use crate::fleet::{Fleet, Plan};
+use crate::simulation::meters::MetersReport;
 use crate::simulation::{self, Pace};
 
 /// Post the readings of a simulated fleet and check every figure
@@ -22,6 +25,7 @@ use crate::simulation::{self, Pace};
 Examples:
   meterbase simulate --url http://127.0.0.1:8080 --key mb_...
   meterbase simulate --devices 5000 --days 90 --rate 20000 --data-dir ./try
+  meterbase simulate --devices 20 --days 7 --meters --data-dir ./try
 
 Exit status: 0 all figures are right; 1 one is wrong, or a reading was refused; 2 wrong usage.")]
 pub struct SimulateArgs {
@@ -41,11 +45,23 @@ pub struct SimulateArgs {
     /// Leave the comparison out
     #[arg(long, env = "METERBASE_NO_CHECK", value_parser = FalseyValueParser::new())]
     no_check: bool,
+    /// Let three smart meters register themselves too, post telegrams, and compare their days
+    #[arg(long, env = "METERBASE_METERS", value_parser = FalseyValueParser::new())]
+    meters: bool,
     /// Result as JSON
     #[arg(long, env = "METERBASE_JSON", value_parser = FalseyValueParser::new())]
     json: bool,
     #[command(flatten)]
     target: TargetArgs,
+}
+
+/// What came of it, for programs.
+#[derive(Serialize)]
+struct Simulated {
+    #[serde(flatten)]
+    rehearsal: Rehearsal,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    meters: Option<MetersReport>,
 }
 
 /// The fleet's size.
@@ -85,12 +101,16 @@ impl SimulateArgs {
                 let fleet = Fleet::new(plan);
                 let rehearsal = rehearse(&client, &fleet, pace, !self.no_check).await?;
                 rehearsal.complain();
+                let meters = if self.meters { Some(simulation::meters::run(&client, &plan).await?) } else { None };
+                meters.iter().for_each(meters::complain);
+                let is_right = rehearsal.is_right() && meters.as_ref().is_none_or(MetersReport::is_right);
                 if self.json {
-                    print_json(&rehearsal)?
+                    print_json(&Simulated { rehearsal, meters })?;
                 } else {
-                    print(&rehearsal.summary())?
+                    print(&rehearsal.summary())?;
+                    meters.iter().try_for_each(|report| print(&meters::summary(report)))?;
                 }
-                if rehearsal.is_right() { Ok(()) } else { Err(Failure::Reported) }
+                if is_right { Ok(()) } else { Err(Failure::Reported) }
             })
             .await
     }

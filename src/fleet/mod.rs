@@ -12,11 +12,13 @@
 //! - [`course`]: what a device reads, day by day
 //! - [`feed`]: what is sent when: late, out of order, twice
 //! - [`ledger`]: the totals
+//! - [`meter`]: smart meters, which register themselves and send telegrams
 
 pub mod catalog;
 pub mod course;
 pub mod feed;
 pub mod ledger;
+pub mod meter;
 pub mod plan;
 pub mod random;
 pub mod roster;

@@ -74,27 +74,37 @@ fn as_word<S: serde::Serializer>(level: &Level, serializer: S) -> Result<S::Ok, 
 
 /// Waits until all that was recorded so far is in the rollups.
 pub async fn wait_until_fresh(client: &Client, fleet: &Fleet, patience: Duration) -> Result<(), SimulationError> {
-    let started = Instant::now();
-    let recorded = client.server_time().await?;
+    let (from, to) = range(fleet, Bucket::Month);
     for roster in &fleet.providers {
-        let (from, to) = range(fleet, Bucket::Month);
-        let metric = roster.catalog.metrics[0].key;
-        let query = [("metric", metric), ("bucket", "month"), ("from", &from), ("to", &to)];
-        loop {
-            let usage = client.in_provider(roster.catalog.key).get("/v1/usage", &query).await?;
-            let text = usage["fresh_through"].as_str().unwrap_or_default();
-            let fresh: Option<DateTime<Utc>> = text.parse().ok();
-            if fresh.is_some_and(|fresh| fresh >= recorded) {
-                break;
-            }
-            if started.elapsed() >= patience {
-                let (fresh_through, waited) = (text.to_owned(), started.elapsed().as_secs());
-                return Err(SimulationError::Stale { provider: roster.catalog.key, fresh_through, waited });
-            }
-            tokio::time::sleep(POLL).await;
-        }
+        wait_for_provider(client, roster.catalog.key, roster.catalog.metrics[0].key, (&from, &to), patience).await?;
     }
     Ok(())
+}
+
+/// The same for one provider, asking for one metric in a range of months.
+pub async fn wait_for_provider(
+    client: &Client,
+    provider: &'static str,
+    metric: &str,
+    (from, to): (&str, &str),
+    patience: Duration,
+) -> Result<(), SimulationError> {
+    let started = Instant::now();
+    let recorded = client.server_time().await?;
+    let query = [("metric", metric), ("bucket", "month"), ("from", from), ("to", to)];
+    loop {
+        let usage = client.in_provider(provider).get("/v1/usage", &query).await?;
+        let text = usage["fresh_through"].as_str().unwrap_or_default();
+        let fresh: Option<DateTime<Utc>> = text.parse().ok();
+        if fresh.is_some_and(|fresh| fresh >= recorded) {
+            return Ok(());
+        }
+        if started.elapsed() >= patience {
+            let (fresh_through, waited) = (text.to_owned(), started.elapsed().as_secs());
+            return Err(SimulationError::Stale { provider, fresh_through, waited });
+        }
+        tokio::time::sleep(POLL).await;
+    }
 }
 
 /// Asks for the figures of a provider by day and month, of itself, each customer and each group, and by month of each

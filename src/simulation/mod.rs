@@ -3,8 +3,10 @@
 //! - [`registration`]: providers, customers, groups, metrics and devices
 //! - [`sending`]: the readings, over several connections
 //! - [`comparison`]: every figure of the server against the fleet's own totals
+//! - [`meters`]: smart meters that register themselves, send telegrams and hear of a changed interval
 
 pub mod comparison;
+pub mod meters;
 pub mod registration;
 pub mod sending;
 
@@ -33,6 +35,8 @@ pub enum SimulationError {
     Devices { count: usize, first: String },
     #[error("a request of {sent} readings was answered for {received}")]
     Miscounted { sent: u64, received: u64 },
+    #[error("the smart meter {meter} {what}")]
+    Meter { meter: String, what: String },
     #[error("the rollups of {provider} are fresh through {fresh_through} only, {waited} s after everything was sent")]
     Stale { provider: &'static str, fresh_through: String, waited: u64 },
 }

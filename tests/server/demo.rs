@@ -40,7 +40,9 @@ pub async fn a_demo_runs_once_and_again_and_goes_on_from_where_it_was(app: TestA
     let first = demo(3, "2026-03-31").await;
     let (shown, said) = (text(&first.stdout), text(&first.stderr));
     assert_eq!(first.status.code(), Some(0), "{said}");
-    for part in ["each is exactly what was sent", "Providers by month", "lumen-iot", "✓", " 0 refused"] {
+    for part in
+        ["each is exactly what was sent", "Providers by month", "lumen-iot", "✓", " 0 refused", "what the meters used"]
+    {
         assert!(shown.contains(part), "no {part} in {shown}");
     }
     assert!(!shown.contains('✗') && !shown.contains(" 0 stored"), "{shown}");

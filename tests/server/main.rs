@@ -49,6 +49,7 @@ mod reviews;
 mod rollups;
 mod schema;
 mod session;
+mod smart_meters;
 mod stored;
 mod time_zones;
 mod torture;
@@ -241,6 +242,9 @@ fn main() -> ExitCode {
             every_figure_of_a_fleet_is_right,
             a_demo_runs_once_and_again_and_goes_on_from_where_it_was,
             a_wrong_figure_is_said_loudly,
+        }),
+        harness::topic!(smart_meters::{
+            the_days_of_smart_meters_are_what_they_used_and_it_is_said_when_they_are_not,
         }),
         harness::topic!(fleet::{
             what_a_fleet_sends_is_stored_once_under_its_owner_and_day,

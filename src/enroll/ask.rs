@@ -107,6 +107,8 @@ struct Found {
     /// Whether it came with this token and was not refused.
     may_repeat: bool,
     proves: Option<bool>,
+    model: Option<String>,
+    firmware: Option<String>,
     key_id: Option<i32>,
     key_uuid: Option<Uuid>,
     lookup: Option<String>,
@@ -127,8 +129,10 @@ struct Found {
 /// draw a `secret`, keep it, and send it each time. Its key is made of that, the token's secret and a number of the server's; so
 /// whoever repeats with the same secret gets the same key, and without it nothing. A device that cannot keep a secret may
 /// leave it out: it then gets another key at each repetition until it has used one (the one before is good for a day), and none
-/// after that; until then whoever knows token and serial number could get its key too. Model and firmware are those
-/// of the first time.
+/// after that; until then whoever knows token and serial number could get its key too.
+///
+/// A device with a secret that has another firmware than before, or another model, says so by repeating: it is noted, and the
+/// profile that recognises it holds from then on. Without a secret they are those of the first time.
 ///
 /// A registered device of the token's customer and group, whose key or serial number this is, may enroll as that, once, and
 /// waits for approval whatever the token says. All else is refused in one way, which does not tell why: any other registered
@@ -184,10 +188,21 @@ async fn get(
     Ok(tell(StatusCode::OK, standing.state, Json(standing)))
 }
 
+impl Found {
+    /// Whether the device says something of itself that it did not say before.
+    fn tells_otherwise(&self, body: &PostEnrollment) -> bool {
+        let differs = |told: &Option<String>, before: &Option<String>| told.is_some() && told != before;
+        differs(&body.model, &self.model) || differs(&body.firmware, &self.firmware)
+    }
+}
+
 impl PostEnrollment {
+    fn product(&self) -> Product<'_> {
+        Product { model: self.model.as_deref(), firmware: self.firmware.as_deref(), ..Product::default() }
+    }
+
     fn check(&self) -> Result<()> {
-        let (model, firmware) = (self.model.as_deref(), self.firmware.as_deref());
-        check_product(&Product { model, firmware, ..Product::default() })?;
+        check_product(&self.product())?;
         let is_secret = |text: &str| text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         match &self.secret {
             Some(secret) if !is_secret(secret) => {
@@ -228,6 +243,10 @@ async fn enroll(app: &App, address: Option<IpAddr>, body: &PostEnrollment) -> Re
     let (status, key_id, key) = match found.id {
         Some(_) => {
             let (key_id, key) = repeat(&mut db, &tenant, &found, &token, body).await?;
+            if let (Some(true), Some(id), true) = (found.proves, found.id, found.tells_otherwise(body)) {
+                lock_stamping(&mut db, found.provider_id).await?;
+                stored::renew(&mut db, &tenant, id, &body.product()).await?;
+            }
             (StatusCode::OK, key_id, key)
         }
         None => {

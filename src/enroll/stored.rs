@@ -86,6 +86,7 @@ struct Registered {
     group_id: Option<i32>,
     model: Option<String>,
     firmware: Option<String>,
+    serial: Option<String>,
     profile_id: Option<i32>,
 }
 
@@ -121,11 +122,7 @@ pub async fn approve(db: &mut PgConnection, tenant: &Tenant, enrollment: &Enroll
         State::Approved => return Ok(()),
         State::Refused => return Err(decided("refused")),
     }
-    let there: Option<Registered> = tenant
-        .query_as(include_str!("../../sql/enroll/registered.sql"))
-        .bind(enrollment.device.clone())
-        .fetch_optional(&mut *db)
-        .await?;
+    let there = registered(db, tenant, &enrollment.device).await?;
     let owner =
         there.as_ref().map_or(Owner { customer_id: enrollment.customer_id, group_id: enrollment.group_id }, |there| {
             Owner { customer_id: there.customer_id, group_id: there.group_id }
@@ -156,6 +153,46 @@ pub async fn approve(db: &mut PgConnection, tenant: &Tenant, enrollment: &Enroll
         .execute(db)
         .await?;
     Ok(())
+}
+
+/// Notes what a device says of itself that it did not say before, such as the firmware that it has now; what it leaves out
+/// stays. What somebody wrote of the device meanwhile stays too, where the device says the same as ever. The caller holds
+/// [`lock_stamping`](crate::registry::lock_stamping).
+pub async fn renew(db: &mut PgConnection, tenant: &Tenant, id: Uuid, told: &Product<'_>) -> Result<()> {
+    let found = lock(db, Some(tenant.provider_id()), id).await?;
+    let before = found.ok_or_else(|| Problem::internal("an enrollment that is not there"))?;
+    let model = told.model.filter(|told| before.model.as_deref() != Some(*told));
+    let firmware = told.firmware.filter(|told| before.firmware.as_deref() != Some(*told));
+    if model.is_none() && firmware.is_none() {
+        return Ok(());
+    }
+    sqlx::query(include_str!("../../sql/enroll/renew.sql"))
+        .bind(before.enrollment_id)
+        .bind(model)
+        .bind(firmware)
+        .execute(&mut *db)
+        .await?;
+    let after = find(db, None, id).await?;
+    record(db, &tenant.by, Action::EnrollmentUpdate, Some(&before), after.as_ref()).await?;
+    let there = registered(db, tenant, &before.device).await?;
+    let Some(there) = there.filter(|_| before.state == State::Approved) else { return Ok(()) };
+    let product = Product {
+        model: model.or(there.model.as_deref()),
+        firmware: firmware.or(there.firmware.as_deref()),
+        serial: there.serial.as_deref(),
+        profile_id: there.profile_id,
+    };
+    let owner = Owner { customer_id: there.customer_id, group_id: there.group_id };
+    let wanted = Wanted { key: &before.device, name: there.name.as_deref(), kind: &there.kind, owner, product };
+    let at = moment(db).await?;
+    device_set::put(db, tenant, at, &[wanted]).await?;
+    Ok(())
+}
+
+/// The device of a key, if it is in service.
+async fn registered(db: &mut PgConnection, tenant: &Tenant, device: &str) -> sqlx::Result<Option<Registered>> {
+    let registered = tenant.query_as(include_str!("../../sql/enroll/registered.sql")).bind(device.to_owned());
+    registered.fetch_optional(db).await
 }
 
 /// Refuses an enrollment, as it was locked: its key is revoked. What the device posted stays in quarantine. Refusing twice

@@ -69,6 +69,7 @@ actions! {
     EnrollmentTokenCreate = "enrollment_token.create";
     EnrollmentTokenRevoke = "enrollment_token.revoke";
     EnrollmentCreate = "enrollment.create";
+    EnrollmentUpdate = "enrollment.update";
     EnrollmentApprove = "enrollment.approve";
     EnrollmentRefuse = "enrollment.refuse";
     EnrollmentDelete = "enrollment.delete";

@@ -79,6 +79,62 @@ pub async fn a_device_with_a_secret_repeats_as_often_as_it_likes_and_nobody_else
     assert_eq!(posted(&app, &other, "S-2", 1).await, "stored");
 }
 
+pub async fn a_device_that_proves_itself_tells_of_its_new_firmware_by_enrolling_again(app: TestApp) {
+    let key = north(&app).await;
+    let other = json!({"name": "Later", "match": {"model": "MB-*", "firmware": "6.*"}, "format": "json", "interval": "5m",
+        "time": {"from": "/t", "format": "rfc3339"}, "fields": [{"from": "/v", "metric": "energy"}]});
+    app.put(&key, "/v1/profiles/later", other).await.expect_status(201);
+    let (token, _) = token(&app, &key, json!({"uses": 2})).await;
+    let told = |serial: &str, firmware: &str| {
+        let mut body = proven(&token, serial, "a");
+        body["firmware"] = json!(firmware);
+        body
+    };
+    let own = key_of(&ask(&app, &told("S-1", "5.0.2")).await.expect_status(202));
+    // While it waits as well as later.
+    assert_eq!(key_of(&ask(&app, &told("S-1", "5.1")).await.expect_status(202)), own);
+    let page = app.get(&key, "/v1/enrollments").await.expect_status(200).json();
+    assert_eq!((&page["items"][0]["firmware"], &page["items"][0]["model"]), (&json!("5.1"), &json!("MB-050")));
+    let path = format!("/v1/enrollments/{}/approve", page["items"][0]["id"].as_str().unwrap());
+    app.post(&key, &path, Value::Null).await.expect_status(200);
+    let firmware = async || app.get(&key, "/v1/devices/S-1").await.expect_status(200).json()["firmware"].clone();
+    assert_eq!(firmware().await, "5.1");
+    // What somebody writes stays while the device says nothing new.
+    let body = json!({"customer": "acme", "name": "Main", "model": "MB-050", "firmware": "5.2", "serial": "S-1"});
+    app.put(&key, "/v1/devices/S-1", body).await.expect_status(200);
+    for body in [told("S-1", "5.1"), json!({"token": token, "serial": "S-1", "secret": secret("a")})] {
+        assert_eq!(ask(&app, &body).await.expect_status(200).json()["profile"], "meter");
+        assert_eq!(firmware().await, "5.2");
+    }
+    let answer = ask(&app, &told("S-1", "6.0")).await.expect_status(200);
+    assert_eq!((&answer.json()["profile"], key_of(&answer)), (&json!("later"), own.clone()));
+    let there = app.get(&key, "/v1/devices/S-1").await.expect_status(200).json();
+    let fields = ["name", "customer", "model", "firmware", "serial"].map(|field| there[field].as_str().unwrap());
+    assert_eq!(fields, ["Main", "acme", "MB-050", "6.0", "S-1"]);
+    assert_eq!(app.get(&own, "/v1/device/config").await.expect_status(200).json()["interval"], "5m");
+    let actions = ["create", "update", "approve", "update"].map(|action| format!("enrollment.{action}"));
+    assert_eq!(audited(&app, &key, "enrollment.").await, actions);
+    let changes = app.get(&key, "/v1/audit?action=device.update&entity=S-1").await.expect_status(200).json();
+    assert_eq!(changes["items"][0]["after"]["firmware"], "6.0");
+    assert_eq!(changes["items"][0]["by"]["kind"], "device");
+
+    // Nobody else can say so: not with another secret, and not of a device that has none.
+    let mut wrong = told("S-1", "7.0");
+    wrong["secret"] = json!(secret("b"));
+    ask(&app, &wrong).await.expect_status(403);
+    ask(&app, &device(&token, "S-2")).await.expect_status(202);
+    let mut body = device(&token, "S-2");
+    body["firmware"] = json!("7.0");
+    ask(&app, &body).await.expect_status(202);
+    let page = app.get(&key, "/v1/enrollments").await.expect_status(200).json();
+    assert_eq!([0, 1].map(|at| page["items"][at]["firmware"].clone()), [json!("6.0"), json!("5.0.2")]);
+    // A device that is out of service stays so.
+    app.delete(&key, "/v1/devices/S-1").await.expect_status(204);
+    let retired = ask(&app, &told("S-1", "7.0")).await.status;
+    assert!([200, 403].contains(&retired), "{retired}");
+    assert!(app.walk(&key, "/v1/devices").await.is_empty());
+}
+
 pub async fn a_device_without_a_secret_gets_a_key_until_it_has_used_one(app: TestApp) {
     let key = north(&app).await;
     let (token, id) = token(&app, &key, json!({"approval": false, "uses": 2})).await;

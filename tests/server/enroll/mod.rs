@@ -14,6 +14,7 @@ pub fn topics() -> Vec<Vec<Test>> {
         topic!(enroll_asking::{
             a_device_gets_its_identity_a_key_and_its_profile,
             a_device_with_a_secret_repeats_as_often_as_it_likes_and_nobody_else_can,
+            a_device_that_proves_itself_tells_of_its_new_firmware_by_enrolling_again,
             a_device_without_a_secret_gets_a_key_until_it_has_used_one,
             of_many_at_once_as_many_enroll_as_the_token_allows,
             what_is_refused_does_not_tell_why,

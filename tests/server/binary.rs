@@ -11,6 +11,8 @@ use meterbase::database::Edition;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, User, geteuid};
 
+use crate::secrets;
+
 /// A data directory that every user can pass through, so that PostgreSQL's files are really in it.
 pub struct DataDir {
     directory: tempfile::TempDir,
@@ -21,6 +23,8 @@ pub struct DataDir {
 pub struct Serving {
     child: Child,
     pub url: String,
+    /// The file that its standard error goes to.
+    pub log: PathBuf,
     /// Lines of its standard error up to the one that made it reachable.
     pub said: Vec<String>,
 }
@@ -54,7 +58,9 @@ pub fn refused(arguments: &[&str], status: i32, because: &str) {
 }
 
 pub fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).expect("UTF-8").trim().to_owned()
+    let text = String::from_utf8(bytes.to_vec()).expect("UTF-8").trim().to_owned();
+    secrets::note(&text);
+    text
 }
 
 /// For loops that poll: `while !there { patience.poll().await }`.
@@ -135,8 +141,7 @@ impl DataDir {
 
 impl Serving {
     pub fn start(command: Command) -> Self {
-        let errors = tempfile::NamedTempFile::new().expect("a file");
-        Self::start_logged(command, errors.path())
+        Self::start_logged(command, &secrets::log("server"))
     }
 
     /// With what it says in a file.
@@ -152,8 +157,10 @@ impl Serving {
         let out = child.stdout.take().expect("piped");
         BufReader::new(out).read_line(&mut url).expect("its standard output");
         assert!(url.starts_with("http"), "it ended with {:?}: {}", child.wait(), said());
-        let said = said().lines().map(str::to_owned).collect();
-        Self { child, url: url.trim().to_owned(), said }
+        let said = said();
+        secrets::note(&said);
+        let said = said.lines().map(str::to_owned).collect();
+        Self { child, url: url.trim().to_owned(), log: log.to_owned(), said }
     }
 
     /// The admin key that the first start says.
@@ -192,6 +199,14 @@ impl Drop for Serving {
         if matches!(self.child.try_wait(), Ok(None)) && kill(self.pid(), Signal::SIGTERM).is_ok() {
             let _ = self.child.wait();
         }
+        secrets::keep(&self.log);
+    }
+}
+
+/// What its PostgreSQL logged is looked at with all the rest.
+impl Drop for DataDir {
+    fn drop(&mut self) {
+        secrets::keep_below(self.path());
     }
 }
 

@@ -27,6 +27,8 @@ use serde_json::Value;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 
+use crate::secrets;
+
 /// A test: a name and what it does with a server of its own.
 pub type Test = (String, fn(TestApp) -> BoxFuture<'static, ()>);
 
@@ -81,6 +83,7 @@ pub fn run(topics: Vec<Vec<Test>>) -> ExitCode {
     };
     let directory = tempfile::Builder::new().prefix("meterbase-test-").tempdir().expect("a temporary directory");
     open_to_all(&directory);
+    secrets::begin(directory.path());
     let tests: Vec<Test> = topics.into_iter().flatten().collect();
     let mut clusters = Vec::new();
     let mut trials = Vec::new();
@@ -116,7 +119,10 @@ pub fn run(topics: Vec<Vec<Test>>) -> ExitCode {
     for cluster in clusters {
         cluster.stop().expect("a clean stop");
     }
-    conclusion.exit_code()
+    for edition in &install.editions {
+        secrets::keep_below(&directory.path().join(edition.to_string().to_lowercase()).join("run"));
+    }
+    if secrets::none_was_logged() { conclusion.exit_code() } else { ExitCode::FAILURE }
 }
 
 /// The clusters are in process groups of their own, which a Ctrl-C at the terminal does not reach.
@@ -160,6 +166,7 @@ impl TestApp {
             sqlx::query(NO_POLICIES).execute(&mut db).await.expect("policies that rest");
         }
         let admin = keys::create(&mut db, Scope::Admin, None, None, None).await.expect("a key").reveal();
+        secrets::note(&admin);
         let pool = database::pool(&options, "ingest", 4, app::INGEST_TIMEOUT);
         let (ingest, writers) =
             Ingest::start(pool.clone(), pool, meterbase::ingest::Settings::default(), &Limits::default());
@@ -213,7 +220,9 @@ impl TestApp {
         let mut db = self.db().await;
         let id = sqlx::query_scalar("SELECT provider_id FROM provider WHERE key = $1::text").bind(provider);
         let id: i32 = id.fetch_one(&mut db).await.expect("the provider");
-        keys::create(&mut db, scope, Some(id), None, None).await.expect("a key").reveal()
+        let key = keys::create(&mut db, scope, Some(id), None, None).await.expect("a key").reveal();
+        secrets::note(&key);
+        key
     }
 
     /// A provider with a key of scope `provider`, which is returned.
@@ -271,9 +280,14 @@ impl TestApp {
 
 impl Answer {
     pub async fn of(request: reqwest::RequestBuilder) -> Self {
-        let response = request.send().await.expect("an answer");
+        let (client, request) = request.build_split();
+        let request = request.expect("a request");
+        secrets::note_request(&request);
+        let response = client.execute(request).await.expect("an answer");
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Self { status, headers, text: response.text().await.expect("its body") }
+        let text = response.text().await.expect("its body");
+        secrets::note_answer(&headers, &text);
+        Self { status, headers, text }
     }
 
     #[track_caller]

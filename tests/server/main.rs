@@ -48,6 +48,7 @@ mod replacements;
 mod reviews;
 mod rollups;
 mod schema;
+mod secrets;
 mod session;
 mod smart_meters;
 mod stored;
@@ -243,9 +244,7 @@ fn main() -> ExitCode {
             a_demo_runs_once_and_again_and_goes_on_from_where_it_was,
             a_wrong_figure_is_said_loudly,
         }),
-        harness::topic!(smart_meters::{
-            the_days_of_smart_meters_are_what_they_used_and_it_is_said_when_they_are_not,
-        }),
+        harness::topic!(smart_meters::{days_of_smart_meters_are_what_they_used_and_it_is_said_when_they_are_not}),
         harness::topic!(fleet::{
             what_a_fleet_sends_is_stored_once_under_its_owner_and_day,
             a_fleet_goes_on_where_it_ended_and_no_other_takes_its_place,
@@ -380,6 +379,7 @@ fn main() -> ExitCode {
     topics.extend(profiles::topics());
     topics.extend(enroll::topics());
     topics.extend(rollups::topics());
+    topics.extend(secrets::topics());
     topics.extend(torture::topics());
     if meters::directory().is_some() {
         topics.push(harness::topic!(meters::{every_row_of_a_real_meter_is_stored_exactly_or_explained}));

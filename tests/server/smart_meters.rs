@@ -27,7 +27,7 @@ fn readings(result: &Value, meter: &str) -> Vec<String> {
     days.map(|day| format!("{} {}/{}", day["day"].as_str().expect("a day"), count(day, 0), count(day, 2))).collect()
 }
 
-pub async fn the_days_of_smart_meters_are_what_they_used_and_it_is_said_when_they_are_not(app: TestApp) {
+pub async fn days_of_smart_meters_are_what_they_used_and_it_is_said_when_they_are_not(app: TestApp) {
     let (first, result) = simulate(&app).await;
     assert_eq!(first.status.code(), Some(0), "{}", text(&first.stderr));
     // Reported each hour over the 25 hours of a day in October, each half hour over the 23 of one in March; gas each hour, or

@@ -26,6 +26,9 @@ use reqwest::Method;
 use serde_json::Value;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
+use tokio::sync::OnceCell;
+
+use crate::binary::Patience;
 
 use crate::secrets;
 
@@ -93,15 +96,18 @@ pub fn run(topics: Vec<Vec<Test>>) -> ExitCode {
         let cluster = Cluster::new(install.clone(), place.join("data"), place.join("run")).expect("a cluster");
         let running = runtime.block_on(quick(cluster).edition(*edition).start()).expect("a running cluster");
         let options = running.options();
+        let template = Arc::new(OnceCell::new());
         clusters.push(running);
         for (test, body) in tests.clone() {
             let (handle, options, edition) = (runtime.handle().clone(), options.clone(), *edition);
+            let template = template.clone();
             trials.push(Trial::test(format!("{name}::{test}"), move || {
-                let database = handle.block_on(fresh_database(&options));
+                handle.block_on(template.get_or_init(|| make_template(&options, edition)));
+                let database = handle.block_on(fresh_database(&options, Some(TEMPLATE)));
                 let own = database.clone();
                 // On this thread: a test that waits for a process must not keep a worker, with other tests' tasks, from work.
                 let test =
-                    AssertUnwindSafe(|| handle.block_on(async { body(TestApp::start(own, edition).await).await }));
+                    AssertUnwindSafe(|| handle.block_on(async { body(TestApp::serve(own, edition).await).await }));
                 let outcome = std::panic::catch_unwind(test);
                 handle.block_on(drop_database(&options, &database));
                 outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -155,16 +161,41 @@ fn open_to_all(directory: &tempfile::TempDir) {
 const NO_POLICIES: &str = "SELECT alter_job(job_id, scheduled => false) FROM timescaledb_information.jobs
     WHERE proc_name LIKE 'policy_refresh%' OR proc_name = 'policy_compression'";
 
+/// The database that tests begin with copies of: making the schema takes ten times as long.
+const TEMPLATE: &str = "migrated";
+
+/// Makes the template. Who copies it must be alone with it, so nobody can connect to it: neither does TimescaleDB.
+async fn make_template(cluster: &PgConnectOptions, edition: Edition) {
+    let mut postgres = cluster.clone().database("postgres").connect().await.expect("the cluster");
+    sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {TEMPLATE}"))).execute(&mut postgres).await.expect("a template");
+    let mut db = cluster.clone().database(TEMPLATE).connect().await.expect("the template");
+    prepare(&mut db, edition).await;
+    db.close().await.expect("a close");
+    let closed = AssertSqlSafe(format!("ALTER DATABASE {TEMPLATE} ALLOW_CONNECTIONS false"));
+    sqlx::query(closed).execute(&mut postgres).await.expect("a template for nobody");
+    let alone = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = $1::text";
+    let mut patience = Patience::for_("the template to be left");
+    while sqlx::query_scalar::<_, i64>(alone).bind(TEMPLATE).fetch_one(&mut postgres).await.expect("a count") > 0 {
+        patience.poll().await;
+    }
+    postgres.close().await.expect("a close");
+}
+
+/// Brings a database to where a server starts on it.
+async fn prepare(db: &mut PgConnection, edition: Edition) {
+    let found = database::check(db).await.expect("a usable database");
+    assert_eq!(found.edition, edition);
+    migrate::run(db, edition).await.expect("the schema");
+    if edition == Edition::Community {
+        columnstore::apply(db, Some(columnstore::DEFAULT_AFTER)).await.expect("a columnstore");
+        sqlx::query(NO_POLICIES).execute(db).await.expect("policies that rest");
+    }
+}
+
 impl TestApp {
-    async fn start(options: PgConnectOptions, edition: Edition) -> Self {
+    /// A server on a database that is prepared.
+    async fn serve(options: PgConnectOptions, edition: Edition) -> Self {
         let mut db = options.connect().await.expect("the test's database");
-        let found = database::check(&mut db).await.expect("a usable database");
-        assert_eq!(found.edition, edition);
-        migrate::run(&mut db, edition).await.expect("the schema");
-        if edition == Edition::Community {
-            columnstore::apply(&mut db, Some(columnstore::DEFAULT_AFTER)).await.expect("a columnstore");
-            sqlx::query(NO_POLICIES).execute(&mut db).await.expect("policies that rest");
-        }
         let admin = keys::create(&mut db, Scope::Admin, None, None, None).await.expect("a key").reveal();
         secrets::note(&admin);
         let pool = database::pool(&options, "ingest", 4, app::INGEST_TIMEOUT);
@@ -199,12 +230,15 @@ impl TestApp {
 
     /// Another database on the same cluster, with nothing in it.
     pub async fn empty_database(&self) -> PgConnectOptions {
-        fresh_database(&self.options).await
+        fresh_database(&self.options, None).await
     }
 
     /// Does something with a server on another database of the cluster, which is dropped then.
     pub async fn on_database(&self, database: PgConnectOptions, body: impl AsyncFnOnce(Self)) {
-        body(Self::start(database.clone(), self.edition).await).await;
+        let mut db = database.connect().await.expect("the database");
+        prepare(&mut db, self.edition).await;
+        db.close().await.expect("a close");
+        body(Self::serve(database.clone(), self.edition).await).await;
         drop_database(&self.options, &database).await;
     }
 
@@ -310,12 +344,14 @@ impl Answer {
     }
 }
 
-/// A database of its own for each test, on the edition's cluster.
-async fn fresh_database(cluster: &PgConnectOptions) -> PgConnectOptions {
+/// A database of its own for each test, on the edition's cluster; with nothing in it unless it is a copy of another.
+async fn fresh_database(cluster: &PgConnectOptions, copy_of: Option<&str>) -> PgConnectOptions {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
     let mut db = cluster.clone().database("postgres").connect().await.expect("the cluster");
-    sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut db).await.expect("a database");
+    let copy_of = copy_of.map(|template| format!("TEMPLATE {template}")).unwrap_or_default();
+    let create = AssertSqlSafe(format!("CREATE DATABASE {name} {copy_of}"));
+    sqlx::query(create).execute(&mut db).await.expect("a database");
     db.close().await.expect("a close");
     cluster.clone().database(&name)
 }

@@ -2,9 +2,10 @@
 
 CARGO ?= cargo
 METERBASE := target/release/meterbase
+SCHEMATHESIS := 4.32.5
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test dashboard torture check duckdb timescaledb browser openapi clean
+.PHONY: help build demo test dashboard torture check duckdb schemathesis timescaledb browser openapi clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +34,11 @@ duckdb: timescaledb build ## Compare a simulated month with DuckDB, figure by fi
 	@test -x target/duckdb/bin/python || python3 -m venv target/duckdb
 	@target/duckdb/bin/python -c 'import duckdb' 2>/dev/null || target/duckdb/bin/pip install --quiet duckdb
 	target/duckdb/bin/python scripts/compare-with-duckdb.py --meterbase $(METERBASE) $(ARGS)
+
+schemathesis: timescaledb build ## Try every operation with made up requests and each scope (needs Python 3); ARGS="--seconds 600"
+	@test -x target/schemathesis/bin/python || python3 -m venv target/schemathesis
+	@target/schemathesis/bin/pip install --quiet --disable-pip-version-check schemathesis==$(SCHEMATHESIS)
+	target/schemathesis/bin/python scripts/try-with-schemathesis.py --meterbase $(METERBASE) $(ARGS)
 
 browser: ## Install Chromium, Node and npm for the dashboard's tests, if they are not there
 	@scripts/install-browser.sh

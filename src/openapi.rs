@@ -53,6 +53,14 @@ pub fn finish(mut document: OpenApi) -> OpenApi {
                 continue;
             }
             operation.operation_id = Some(operation_id(method, path));
+            for parameter in operation.parameters.iter_mut().flatten() {
+                if let RefOr::T(parameter) = parameter
+                    && parameter.parameter_in == ParameterIn::Path
+                    && parameter.name == "key"
+                {
+                    parameter.schema = Some(key_or_id().into());
+                }
+            }
             let is_open = operation.security.is_some();
             if !is_open {
                 operation.security =
@@ -120,8 +128,13 @@ fn provider_parameter() -> Parameter {
         .parameter_in(ParameterIn::Query)
         .required(Required::False)
         .description(Some("Key or id of the provider to act in. Admin keys must give it; other keys act in their own."))
-        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .schema(Some(key_or_id()))
         .build()
+}
+
+/// Keys and ids of entities look alike, so that one schema does for both.
+fn key_or_id() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[A-Za-z0-9._:~-]{1,128}$"))
 }
 
 /// Problems that every operation can answer with, unless it says more about them itself; an open one needs no key.

@@ -46,7 +46,7 @@ struct PostEnrollment {
     #[schema(example = "mb_0123456789abcdef_...")]
     token: String,
     /// Its serial number, 1 to 128 of `A-Z a-z 0-9 . _ : ~ -`: it becomes the device's key.
-    #[schema(value_type = String, example = "MB050-000001")]
+    #[schema(value_type = String, pattern = "^[A-Za-z0-9._:~-]{1,128}$", example = "MB050-000001")]
     serial: Key,
     /// What product it is, as its maker calls it, 1 to 128 characters.
     #[schema(example = "MB-050", min_length = 1, max_length = 128)]

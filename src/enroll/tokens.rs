@@ -36,10 +36,10 @@ pub const MOST_USES: i32 = 100_000;
 #[serde(deny_unknown_fields)]
 struct PostEnrollmentToken {
     /// Key or id of the customer whose devices it makes.
-    #[schema(value_type = String, example = "acme")]
+    #[schema(value_type = String, pattern = "^[A-Za-z0-9._:~-]{1,128}$", example = "acme")]
     customer: Ref,
     /// Key or id of the group of that customer that they are in; none when left out.
-    #[schema(value_type = Option<String>, example = "acme-roof")]
+    #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9._:~-]{1,128}$", example = "acme-roof")]
     group: Option<Ref>,
     /// For people, 1 to 256 characters; none when left out.
     #[schema(example = "Roof, November", min_length = 1, max_length = 256)]

@@ -38,7 +38,7 @@ pub struct StrangersBody<T>(pub T);
 /// Most bytes of a body that comes without a key.
 pub const MAX_STRANGERS: usize = 16 * 1024;
 
-/// A JSON body that may be empty, which is as if nothing was said in it.
+/// A JSON body that may be empty or null, which is as if nothing was said in it.
 pub struct BodyOrNone<T>(pub T);
 
 impl PathRef {
@@ -131,7 +131,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for BodyOrNon
         let bytes = registry(request).await?;
         match (bytes.is_empty(), is_json) {
             (true, _) => Ok(Self(T::default())),
-            (false, true) => json(&bytes).map(Self),
+            (false, true) => json::<Option<T>>(&bytes).map(|body| Self(body.unwrap_or_default())),
             (false, false) => Err(Problem::new(Code::UnsupportedMediaType, "send Content-Type: application/json")),
         }
     }

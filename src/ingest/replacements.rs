@@ -41,7 +41,7 @@ pub fn routes() -> OpenApiRouter<App> {
 #[serde(deny_unknown_fields)]
 pub struct PostReplacement {
     /// Key or id of the register metric that the meter counts.
-    #[schema(value_type = String, example = "water")]
+    #[schema(value_type = String, pattern = "^[A-Za-z0-9._:~-]{1,128}$", example = "water")]
     metric: Ref,
     /// When: readings before are of the old meter, those from then on of the new one. Now when left out; not in the future.
     #[schema(value_type = Option<DateTime<Utc>>, example = "2026-11-03T10:00:00+01:00")]

@@ -192,7 +192,7 @@ struct ListParameters {
     #[serde(default)]
     state: Listed,
     /// Only those of this device, named by key or id.
-    #[param(value_type = Option<String>, example = "meter-0001")]
+    #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9._:~-]{1,128}$", example = "meter-0001")]
     device: Option<Ref>,
     /// Only those of this metric, named by key or id.
     #[param(example = "water")]

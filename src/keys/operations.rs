@@ -35,13 +35,13 @@ pub struct PostKey {
     scope: Scope,
     /// Key or id of a customer: a `read` key sees it and what is below it alone, an `ingest` key posts for it and what is
     /// below it alone.
-    #[schema(value_type = Option<String>, example = json!(null))]
+    #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9._:~-]{1,128}$", example = json!(null))]
     customer: Option<Ref>,
     /// Key or id of a group: an `ingest` key posts what devices read while they are in it.
-    #[schema(value_type = Option<String>, example = json!(null))]
+    #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9._:~-]{1,128}$", example = json!(null))]
     group: Option<Ref>,
     /// Key or id of a device: an `ingest` key posts for it alone.
-    #[schema(value_type = Option<String>, example = "meter-0001")]
+    #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9._:~-]{1,128}$", example = "meter-0001")]
     device: Option<Ref>,
     /// SHA-256 of a certificate, 64 hexadecimal digits with or without colons: callers who connect with it hold this `ingest`
     /// key, which has no text.

@@ -33,7 +33,7 @@ const LIFETIME: [u32; 3] = [60, 3600, 86_400];
 #[serde(deny_unknown_fields)]
 pub struct PostToken {
     /// Key or id of the customer that it reads, with all below it.
-    #[schema(value_type = String, example = "acme-north")]
+    #[schema(value_type = String, pattern = "^[A-Za-z0-9._:~-]{1,128}$", example = "acme-north")]
     customer: Ref,
     /// How long it is good: a number of seconds, or a text such as `15m`; 1 minute to 1 day. An hour when left out.
     #[schema(value_type = Option<String>, example = "15m")]

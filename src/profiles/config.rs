@@ -59,7 +59,7 @@ pub struct Config {
 #[serde(deny_unknown_fields)]
 struct GetParameters {
     /// Key or id of the device; may be left out by a key that is bound to one.
-    #[param(value_type = Option<String>, example = "meter-0001")]
+    #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9._:~-]{1,128}$", example = "meter-0001")]
     device: Option<Ref>,
     /// Seconds, 0 to 60, to wait for another configuration than that of `If-None-Match`; 0 when left out.
     #[param(value_type = Option<u32>, minimum = 0, maximum = 60, example = 30)]

@@ -36,7 +36,7 @@ pub const MAX_PAYLOAD: usize = 1024 * 1024;
 #[serde(deny_unknown_fields)]
 struct PostParameters {
     /// Key or id of the device; may be left out by a key that is bound to one.
-    #[param(value_type = Option<String>, example = "meter-0001")]
+    #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9._:~-]{1,128}$", example = "meter-0001")]
     device: Option<Ref>,
     /// When the device read the values, RFC 3339 with an offset; for payloads that tell no time themselves.
     #[param(value_type = Option<DateTime<Utc>>, example = "2026-11-01T00:15:00Z")]

@@ -38,7 +38,7 @@ struct Acknowledgement {
     #[schema(example = 3, minimum = 1)]
     version: Option<i32>,
     /// Key of the profile of that version; the one that holds for the device when left out.
-    #[schema(value_type = Option<String>, example = "smart-meter")]
+    #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9._:~-]{1,128}$", example = "smart-meter")]
     profile: Option<Key>,
     /// The settings that it has, as an object of at most 16 KiB; what it said before stays when left out.
     #[schema(value_type = Option<Object>, example = json!({"display": "off", "uptime_seconds": 86400}))]
@@ -50,7 +50,7 @@ struct Acknowledgement {
 #[serde(deny_unknown_fields)]
 struct AcknowledgeParameters {
     /// Key or id of the device; may be left out by a key that is bound to one.
-    #[param(value_type = Option<String>, example = "meter-0001")]
+    #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9._:~-]{1,128}$", example = "meter-0001")]
     device: Option<Ref>,
 }
 

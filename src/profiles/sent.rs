@@ -65,7 +65,7 @@ pub struct PutField {
     #[schema(example = "1-0:1.8.1")]
     from: String,
     /// Key or id of the metric.
-    #[schema(value_type = String, example = "energy")]
+    #[schema(value_type = String, pattern = "^[A-Za-z0-9._:~-]{1,128}$", example = "energy")]
     metric: Ref,
     /// The metric's kind, to be certain that it is the right one.
     kind: Option<MetricKind>,

@@ -68,7 +68,7 @@ pub struct PutCustomer {
     #[schema(example = "Acme North", min_length = 1, max_length = 256)]
     name: String,
     /// Key or id of the customer above; none when left out.
-    #[schema(value_type = Option<String>, example = "acme")]
+    #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9._:~-]{1,128}$", example = "acme")]
     parent: Option<Ref>,
     /// IANA time zone; inherited from above when left out.
     #[schema(example = "Europe/Paris")]
@@ -84,7 +84,7 @@ pub struct PutCustomer {
 #[serde(deny_unknown_fields)]
 struct ListParameters {
     /// Only the customers directly below this one, named by key or id.
-    #[param(value_type = Option<String>, example = "acme")]
+    #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9._:~-]{1,128}$", example = "acme")]
     parent: Option<Ref>,
     /// Only customers with this text in key or name; A and a are the same.
     #[param(example = "north")]

@@ -33,13 +33,13 @@ pub const MAX_DEVICES: usize = 10_000;
 #[serde(deny_unknown_fields)]
 pub struct DeviceItem {
     /// Key of the device.
-    #[schema(value_type = String, example = "meter-0001")]
+    #[schema(value_type = String, pattern = "^[A-Za-z0-9._:~-]{1,128}$", example = "meter-0001")]
     key: Key,
     /// Key or id of the customer that owns it.
-    #[schema(value_type = String, example = "acme-north")]
+    #[schema(value_type = String, pattern = "^[A-Za-z0-9._:~-]{1,128}$", example = "acme-north")]
     customer: Ref,
     /// Key or id of a group of that customer; none when left out.
-    #[schema(value_type = Option<String>, example = "acme-roof")]
+    #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9._:~-]{1,128}$", example = "acme-roof")]
     group: Option<Ref>,
     /// `gateway`, `integration` or free text, 1 to 64 characters; `device` when left out.
     #[schema(example = "device", min_length = 1, max_length = 64, default = "device")]
@@ -57,7 +57,7 @@ pub struct DeviceItem {
     #[schema(example = "MB050-000001", min_length = 1, max_length = 128)]
     serial: Option<String>,
     /// Key or id of the profile that holds for it; when left out, that is the one that recognises its model and firmware.
-    #[schema(value_type = Option<String>, example = "smart-meter")]
+    #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9._:~-]{1,128}$", example = "smart-meter")]
     profile: Option<Ref>,
 }
 

@@ -79,10 +79,10 @@ pub struct Device {
 #[serde(deny_unknown_fields)]
 pub struct PutDevice {
     /// Key or id of the customer that owns it.
-    #[schema(value_type = String, example = "acme-north")]
+    #[schema(value_type = String, pattern = "^[A-Za-z0-9._:~-]{1,128}$", example = "acme-north")]
     customer: Ref,
     /// Key or id of a group of that customer; none when left out.
-    #[schema(value_type = Option<String>, example = "acme-roof")]
+    #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9._:~-]{1,128}$", example = "acme-roof")]
     group: Option<Ref>,
     /// `gateway`, `integration` or free text, 1 to 64 characters; `device` when left out.
     #[schema(example = "device", min_length = 1, max_length = 64, default = "device")]
@@ -100,7 +100,7 @@ pub struct PutDevice {
     #[schema(example = "MB050-000001", min_length = 1, max_length = 128)]
     serial: Option<String>,
     /// Key or id of the profile that holds for it; when left out, that is the one that recognises its model and firmware.
-    #[schema(value_type = Option<String>, example = "smart-meter")]
+    #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9._:~-]{1,128}$", example = "smart-meter")]
     profile: Option<Ref>,
 }
 
@@ -122,10 +122,10 @@ enum Retired {
 #[serde(deny_unknown_fields)]
 struct ListParameters {
     /// Only the devices of this customer itself, named by key or id.
-    #[param(value_type = Option<String>, example = "acme-north")]
+    #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9._:~-]{1,128}$", example = "acme-north")]
     customer: Option<Ref>,
     /// Only the devices in this group, named by key or id.
-    #[param(value_type = Option<String>, example = "acme-roof")]
+    #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9._:~-]{1,128}$", example = "acme-roof")]
     group: Option<Ref>,
     /// Only devices of this kind.
     #[param(example = "gateway")]

@@ -56,7 +56,7 @@ pub struct PutGroup {
     #[schema(example = "Roof", min_length = 1, max_length = 256)]
     name: String,
     /// Key or id of the customer whose devices it holds.
-    #[schema(value_type = String, example = "acme-north")]
+    #[schema(value_type = String, pattern = "^[A-Za-z0-9._:~-]{1,128}$", example = "acme-north")]
     customer: Ref,
     /// Free text, 1 to 64 characters; `group` when left out.
     #[schema(example = "site", min_length = 1, max_length = 64)]
@@ -68,7 +68,7 @@ pub struct PutGroup {
 #[serde(deny_unknown_fields)]
 struct ListParameters {
     /// Only the groups of this customer itself, named by key or id.
-    #[param(value_type = Option<String>, example = "acme-north")]
+    #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9._:~-]{1,128}$", example = "acme-north")]
     customer: Option<Ref>,
     /// Only groups of this kind.
     #[param(example = "site")]

@@ -27,10 +27,10 @@ pub fn routes() -> OpenApiRouter<App> {
 #[serde(deny_unknown_fields)]
 pub struct PostMove {
     /// Key or id of the customer that owns the device from then on.
-    #[schema(value_type = String, example = "acme-south")]
+    #[schema(value_type = String, pattern = "^[A-Za-z0-9._:~-]{1,128}$", example = "acme-south")]
     customer: Ref,
     /// Key or id of a group of that customer; none when left out.
-    #[schema(value_type = Option<String>, example = "acme-cellar")]
+    #[schema(value_type = Option<String>, pattern = "^[A-Za-z0-9._:~-]{1,128}$", example = "acme-cellar")]
     group: Option<Ref>,
     /// From when on; now when left out. Not in the future.
     #[schema(value_type = Option<DateTime<Utc>>, example = "2026-11-01T00:00:00+01:00")]

@@ -47,10 +47,10 @@ pub struct Parameters {
     /// `registered_devices`. Left out: `sum,count` for delta and register, `avg,min,max,last` for gauge.
     #[param(example = "sum,count")]
     stats: Option<String>,
-    /// What stands for a period without readings: nothing, zeros (sum, count and active devices), or the last value
-    /// before it. With `none` such a period has a point nevertheless where devices were registered and
+    /// What stands for a period without readings: nothing (when left out), zeros (sum, count and active devices), or the
+    /// last value before it. With `none` such a period has a point nevertheless where devices were registered and
     /// `registered_devices` is asked for, and where readings were expected.
-    #[param(value_type = Option<Filling>, inline, default = "none")]
+    #[param(value_type = Option<Filling>, inline)]
     fill: Option<String>,
 }
 

@@ -49,10 +49,10 @@ pub struct FilterParameters {
     #[param(inline, value_type = Option<Why>, example = "unknown_device")]
     code: Option<Why>,
     /// Only those of the device of this name: the key or the id, as they were sent.
-    #[param(value_type = Option<String>, example = "meter-18")]
+    #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9._:~-]{1,128}$", example = "meter-18")]
     device: Option<Ref>,
     /// Only those of the metric of this name: the key or the id, as they were sent.
-    #[param(value_type = Option<String>, example = "energy")]
+    #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9._:~-]{1,128}$", example = "energy")]
     metric: Option<Ref>,
     /// Only readings from this instant on, RFC 3339; or from the beginning of a day in the provider's time zone.
     #[param(example = "2026-11-01")]

@@ -41,11 +41,11 @@ struct Change {
     #[schema(example = "meter-0001")]
     entity: String,
     by: By,
-    /// How it was; null for a creation.
-    #[schema(required, value_type = Option<Object>, example = json!({"name": "Acme"}))]
+    /// How it was, an object, or of a move an array of assignments; null for a creation.
+    #[schema(required, value_type = Option<Value>, example = json!({"name": "Acme"}))]
     before: Option<Value>,
     /// How it is; null for a deletion.
-    #[schema(required, value_type = Option<Object>, example = json!({"name": "Acme North"}))]
+    #[schema(required, value_type = Option<Value>, example = json!({"name": "Acme North"}))]
     after: Option<Value>,
 }
 

@@ -44,7 +44,7 @@ pub async fn a_key_is_made_changed_rotated_and_revoked(app: TestApp) {
     for good in [&first, &second] {
         app.get(good, "/v1/customers").await.expect_status(200);
     }
-    let third = rotate(json!({})).await;
+    let third = rotate(Value::Null).await;
     app.get(&first, "/v1/customers").await.expect_status(401);
     for good in [&second, &third] {
         app.get(good, "/v1/customers").await.expect_status(200);

@@ -37,7 +37,7 @@ CROSS JOIN LATERAL (
         SELECT token_id, secret_hash FROM browser_session WHERE lookup = n.session AND expires_at > now()) AS s
     JOIN portal_token t USING (token_id)
     JOIN api_key maker USING (key_id)
-    WHERE t.expires_at > now()
+    WHERE t.revoked_at IS NULL AND t.expires_at > now()
       AND maker.revoked_at IS NULL AND (maker.expires_at IS NULL OR maker.expires_at > now())
       AND (maker.customer_id IS NULL OR t.customer_id IN (SELECT customer_subtree(maker.customer_id)))) AS k
 LEFT JOIN customer c ON c.customer_id = k.customer_id

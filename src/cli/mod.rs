@@ -13,6 +13,7 @@ mod keys;
 mod meters;
 mod migrate;
 mod openapi;
+mod portal_tokens;
 mod progress;
 mod range;
 mod rehearsal;
@@ -73,6 +74,7 @@ enum Command {
     Keys(keys::KeysArgs),
     EnrollmentTokens(enrollment_tokens::EnrollmentTokensArgs),
     Enrollments(enrollments::EnrollmentsArgs),
+    PortalTokens(portal_tokens::PortalTokensArgs),
     SqlRoles(sql_roles::SqlRolesArgs),
     Demo(demo::DemoArgs),
     Import(Box<import::ImportArgs>),
@@ -130,6 +132,7 @@ impl Command {
             Self::Keys(args) => until(stop, args.run()).await,
             Self::EnrollmentTokens(args) => until(stop, args.run()).await,
             Self::Enrollments(args) => until(stop, args.run()).await,
+            Self::PortalTokens(args) => until(stop, args.run()).await,
             Self::SqlRoles(args) => until(stop, args.run()).await,
             Self::Demo(args) => args.run(stop).await,
             Self::Import(args) => until(stop, args.run()).await,

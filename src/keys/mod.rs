@@ -32,6 +32,7 @@ use crate::app::App;
 pub use certificate::{CertificateName, ClientCertificate};
 pub use holder::{Holder, Provider, holders};
 pub use part::{Part, Subtree, parts};
+pub use portal::{StoredPortalToken, find_portal_token, list_portal_tokens, revoke_portal_token};
 pub use stored::{
     Change, KeyPart, NewKey, StoredKey, approve, change, create, enroll, find, is_certificate_taken, list, lock, make,
     revoke, rotate,

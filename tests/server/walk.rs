@@ -113,7 +113,9 @@ const CALLS: &[Call] = &[
     call("get /v1/metrics", ""),
     call("get /v1/metrics/{metric}", ""),
     with("put /v1/metrics/{metric!}", r#"{"name": "N", "unit": "", "kind": "delta"}"#),
+    call("get /v1/portal-tokens", ""),
     with("post /v1/portal-tokens", r#"{"customer": "{customer}"}"#),
+    call("delete /v1/portal-tokens/{portal!}", ""),
     call("get /v1/profiles", ""),
     call("get /v1/profiles/{profile}", ""),
     with("put /v1/profiles/{profile!}", PROFILE),
@@ -201,6 +203,9 @@ async fn fill(app: &TestApp, key: &str, mark: &str) -> Names {
     let body = json!({"customer": own("customer"), "expires_at": "2099-01-01T00:00:00Z"});
     let made = app.post(key, "/v1/enrollment-tokens", body).await.expect_status(201).json();
     names.insert("enrolling", twice(&made["id"]));
+    let portal =
+        app.post(key, "/v1/portal-tokens", json!({"customer": own("customer")})).await.expect_status(201).json();
+    names.insert("portal", twice(&portal["id"]));
     let body = json!({"token": made["token"], "serial": own("serial")});
     app.post(key, "/v1/enroll", body).await.expect_status(202);
     let page = app.get(key, "/v1/enrollments?limit=1000").await.expect_status(200).json();
@@ -211,20 +216,8 @@ async fn fill(app: &TestApp, key: &str, mark: &str) -> Names {
 
 /// What does not exist.
 fn nothing() -> Names {
-    let kinds = [
-        "customer",
-        "group",
-        "device",
-        "metric",
-        "review",
-        "replacement",
-        "apikey",
-        "profile",
-        "enrolling",
-        "enrollment",
-        "provider",
-    ];
-    kinds.map(|kind| (kind, [format!("absent-{kind}"), uuid::Uuid::now_v7().to_string()])).into()
+    let kinds = "customer group device metric review replacement apikey portal profile enrolling enrollment provider";
+    kinds.split(' ').map(|kind| (kind, [format!("absent-{kind}"), uuid::Uuid::now_v7().to_string()])).collect()
 }
 
 /// The text with what is the caller's own put in.

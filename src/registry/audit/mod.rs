@@ -74,6 +74,7 @@ actions! {
     EnrollmentRefuse = "enrollment.refuse";
     EnrollmentDelete = "enrollment.delete";
     PortalTokenCreate = "portal_token.create";
+    PortalTokenRevoke = "portal_token.revoke";
     SessionCreate = "session.create";
     SessionEnd = "session.end";
     SqlRoleCreate = "sql_role.create";

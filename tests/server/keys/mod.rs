@@ -21,7 +21,10 @@ pub fn topics() -> Vec<Vec<Test>> {
             figures_of_a_part_are_those_of_its_customers_at_their_time,
             what_concerns_all_of_a_provider_is_not_for_a_part,
         }),
-        topic!(portal::{a_token_reads_one_customer_until_it_or_its_maker_ends}),
+        topic!(portal::{
+            a_token_reads_one_customer_until_it_or_its_maker_ends,
+            a_token_is_listed_and_ends_alone,
+        }),
         topic!(posting::{
             readings_of_other_parts_have_the_verdict_of_unknown_devices,
             what_a_key_of_a_part_sent_never_counts_for_another_part,

@@ -65,14 +65,14 @@ export function secret(title, text, ...about) {
     h('p', { class: 'actions' }, shown, button));
 }
 
-// Asks before something that cannot be undone.
+// Asks before something that cannot be undone; what is focused first does nothing.
 export function confirmed(title, text, verb, work) {
   const place = h('div', {});
   const dialog = h('dialog', { 'aria-label': title, onclose: () => dialog.remove() },
     h('h2', {}, title), h('p', {}, text), place,
     h('form', { method: 'dialog', class: 'actions' },
       h('button', { type: 'button', class: 'danger', 'data-confirm': true, onclick: (event) => work(event.target, place, () => dialog.close()) }, verb),
-      h('button', { type: 'submit' }, 'Cancel')));
+      h('button', { type: 'submit', autofocus: true }, 'Cancel')));
   document.body.append(dialog);
   dialog.showModal();
 }

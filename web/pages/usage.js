@@ -26,7 +26,12 @@ export async function load(context) {
 
 function heading(context, asked) {
   const [level, key] = split(asked.scope);
-  const copy = h('button', { type: 'button', id: 'copy-link', onclick: () => navigator.clipboard?.writeText(location.href).then(() => { copy.textContent = 'Link copied'; }) }, 'Copy link');
+  const copy = h('button', { type: 'button', id: 'copy-link', onclick: copyLink }, 'Copy link');
+  async function copyLink() {
+    // Browsers copy over TLS and on this machine only.
+    const copied = await navigator.clipboard?.writeText(location.href).then(() => true, () => false);
+    copy.textContent = copied ? 'Link copied' : 'Copy it from the address bar';
+  }
   return h('div', { class: 'title' },
     h('div', {}, h('h1', {}, 'Usage'),
       h('p', { class: 'muted' }, level === 'provider' ? `All of ${context.provider}` : `${level} `, level !== 'provider' && h('strong', {}, key),

@@ -3,8 +3,14 @@
 import { plus } from './decimal.js';
 import { addDays, today } from './time.js';
 
-export const VERDICTS = [['received', 'Received'], ['stored', 'Stored'], ['duplicates', 'Duplicates'], ['conflicts', 'Conflicts'],
-  ['quarantined', 'Quarantined'], ['rejected', 'Rejected']];
+export const VERDICTS = [
+  ['received', 'Received'],
+  ['stored', 'Stored'],
+  ['duplicates', 'Duplicates'],
+  ['conflicts', 'Conflicts'],
+  ['quarantined', 'Quarantined'],
+  ['rejected', 'Rejected'],
+];
 
 // So many entries are added up at most.
 const MOST_ENTRIES = 10_000;

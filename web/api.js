@@ -13,15 +13,22 @@ export class Problem extends Error {
   }
 }
 
-const unreachable = () => new Problem(0, {
-  title: 'The server cannot be reached',
-  detail: 'No answer came. Look whether the network is up and the server is running, then try again.',
-  type: 'unreachable',
-}, null);
+const unreachable = () =>
+  new Problem(
+    0,
+    {
+      title: 'The server cannot be reached',
+      detail: 'No answer came. Look whether the network is up and the server is running, then try again.',
+      type: 'unreachable',
+    },
+    null,
+  );
 
 // Called when the session is over.
 let ended = () => {};
-export const onSessionEnd = (call) => { ended = call; };
+export const onSessionEnd = (call) => {
+  ended = call;
+};
 
 // One call. `query` values that are null or empty are left out, lists are joined with commas.
 export async function call(method, path, { query = {}, body, accept = 'application/json', signal } = {}) {
@@ -30,7 +37,11 @@ export async function call(method, path, { query = {}, body, accept = 'applicati
   let answer;
   try {
     answer = await fetch(path + search(query), {
-      method, headers, signal, credentials: 'same-origin', cache: 'no-store',
+      method,
+      headers,
+      signal,
+      credentials: 'same-origin',
+      cache: 'no-store',
       body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch (why) {
@@ -38,7 +49,11 @@ export async function call(method, path, { query = {}, body, accept = 'applicati
     throw unreachable();
   }
   if (answer.ok) return accept === 'application/json' ? read(answer) : answer.text();
-  const problem = new Problem(answer.status, await read(answer).catch(() => ({})) ?? {}, answer.headers.get('X-Request-Id'));
+  const problem = new Problem(
+    answer.status,
+    (await read(answer).catch(() => ({}))) ?? {},
+    answer.headers.get('X-Request-Id'),
+  );
   if (answer.status === 401 && path !== '/v1/session') ended(problem);
   throw problem;
 }

@@ -19,8 +19,14 @@ async function start() {
   try {
     who = await session.current();
   } catch (why) {
-    app.replaceChildren(h('main', { id: 'main', class: 'alone', 'data-page': 'signin', 'data-state': 'error' },
-      h('h1', {}, 'Meterbase'), problem(why, () => location.reload())));
+    app.replaceChildren(
+      h(
+        'main',
+        { id: 'main', class: 'alone', 'data-page': 'signin', 'data-state': 'error' },
+        h('h1', {}, 'Meterbase'),
+        problem(why, () => location.reload()),
+      ),
+    );
     return;
   }
   if (who) enter();
@@ -33,10 +39,12 @@ function ask(why) {
   shown = null;
   who = null;
   document.title = 'Sign in – Meterbase';
-  app.replaceChildren(signIn(why, async (key) => {
-    who = await session.open(key);
-    enter();
-  }));
+  app.replaceChildren(
+    signIn(why, async (key) => {
+      who = await session.open(key);
+      enter();
+    }),
+  );
 }
 
 function enter() {
@@ -67,7 +75,7 @@ async function show() {
   const mine = going;
   const { page, parameters } = wanted();
   const isNew = shown !== page.name;
-  const provider = who.admin ? parameters.provider ?? null : null;
+  const provider = who.admin ? (parameters.provider ?? null) : null;
   const zone = await frame.turn(page, provider, isNew);
   if (mine.signal.aborted) return;
   const context = contextOf(page, parameters, { provider, zone, signal: mine.signal });
@@ -89,7 +97,8 @@ async function show() {
 function failure(page, context, why) {
   const asked = Object.keys(context.parameters).length > 0;
   return [
-    h('h1', {}, page.title), problem(why, show),
+    h('h1', {}, page.title),
+    problem(why, show),
     asked && h('p', {}, h('a', { href: context.link(page.name), 'data-afresh': true }, 'Start this page afresh')),
   ].filter(Boolean);
 }
@@ -106,19 +115,25 @@ function contextOf(page, parameters, { provider, zone, signal }) {
     parameters: own,
     link,
     // Another address of the same page.
-    go: (changes) => { location.hash = link(page.name, { ...own, ...changes }); },
+    go: (changes) => {
+      location.hash = link(page.name, { ...own, ...changes });
+    },
     redraw: show,
   };
 }
 
 function refused(page) {
-  const why = new Error(`“${page.title}” is not for the key that you signed in with. Sign in with a key of the provider, or choose another page from the menu.`);
+  const why = new Error(
+    `“${page.title}” is not for the key that you signed in with. Sign in with a key of the provider, or choose another page from the menu.`,
+  );
   why.title = 'This page is not for you';
   why.code = 'forbidden';
   return why;
 }
 
-onSessionEnd((why) => { if (who) ask(why); });
+onSessionEnd((why) => {
+  if (who) ask(why);
+});
 window.addEventListener('hashchange', show);
 document.getElementById('skip').addEventListener('click', (event) => {
   event.preventDefault();

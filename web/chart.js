@@ -27,8 +27,11 @@ export function chart(options) {
 
 function legend(series) {
   if (series.length < 2) return h('figcaption', { class: 'legend' });
-  return h('figcaption', { class: 'legend' }, series.map((one, index) =>
-    h('span', { class: `key ${tint(one, index)}` }, one.name)));
+  return h(
+    'figcaption',
+    { class: 'legend' },
+    series.map((one, index) => h('span', { class: `key ${tint(one, index)}` }, one.name)),
+  );
 }
 
 const tint = (one, index) => (one.before ? 'before' : `s${index % MOST_SERIES}`);
@@ -39,18 +42,38 @@ function plot(options, width) {
   const y = (value) => MARGIN.top + inner.height * (1 - (value - scale.low) / (scale.high - scale.low));
   const x = placing(options, inner.width);
   const [title, description] = [freshId('chart-title'), freshId('chart-description')];
-  const drawing = s('svg', {
-    viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, role: 'img', 'aria-labelledby': `${title} ${description}`,
-  },
-  s('title', { id: title }, options.title),
-  s('desc', { id: description }, `${options.description} The table beside it has the same figures.`),
-  scale.marks.map((mark) => s('g', { class: 'rule' },
-    s('line', { x1: MARGIN.left, x2: width - MARGIN.right, y1: y(mark.at), y2: y(mark.at) }),
-    s('text', { x: MARGIN.left - 8, y: y(mark.at) + 4, 'text-anchor': 'end' }, mark.text))),
-  axis(options, x, inner.width));
+  const drawing = s(
+    'svg',
+    {
+      viewBox: `0 0 ${width} ${HEIGHT}`,
+      width,
+      height: HEIGHT,
+      role: 'img',
+      'aria-labelledby': `${title} ${description}`,
+    },
+    s('title', { id: title }, options.title),
+    s('desc', { id: description }, `${options.description} The table beside it has the same figures.`),
+    scale.marks.map((mark) =>
+      s(
+        'g',
+        { class: 'rule' },
+        s('line', { x1: MARGIN.left, x2: width - MARGIN.right, y1: y(mark.at), y2: y(mark.at) }),
+        s('text', { x: MARGIN.left - 8, y: y(mark.at) + 4, 'text-anchor': 'end' }, mark.text),
+      ),
+    ),
+    axis(options, x, inner.width),
+  );
   options.series.forEach((one, index) => {
     const draw = options.kind === 'bar' && !one.before ? bars : line;
-    drawing.append(draw(one, tint(one, index), { x, y, count: options.names.length, width: inner.width, zero: y(Math.max(0, scale.low)) }));
+    drawing.append(
+      draw(one, tint(one, index), {
+        x,
+        y,
+        count: options.names.length,
+        width: inner.width,
+        zero: y(Math.max(0, scale.low)),
+      }),
+    );
   });
   const marker = s('line', { class: 'marker', y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom, visibility: 'hidden' });
   drawing.append(marker);
@@ -66,7 +89,9 @@ function placing({ names, times }, width) {
 
 // From a round number below to one above, with three to six between.
 function scaleOf(series, fromZero) {
-  const values = series.flatMap((one) => one.values.filter((value) => value !== null && value !== undefined).map(Number));
+  const values = series.flatMap((one) =>
+    one.values.filter((value) => value !== null && value !== undefined).map(Number),
+  );
   let low = values.reduce((least, value) => Math.min(least, value), values.length ? Infinity : 0);
   let high = values.reduce((most, value) => Math.max(most, value), values.length ? -Infinity : 1);
   if (fromZero || (low > 0 && low < high / 2)) low = Math.min(0, low);
@@ -106,12 +131,21 @@ function axis({ ticks }, x, width) {
 
 function bars(one, tinted, { x, y, count, width, zero }) {
   const thick = Math.max(1, Math.min(36, (width / count) * 0.68));
-  return s('g', { class: `bars ${tinted}` }, one.values.map((value, index) => {
-    if (value === null || value === undefined) return null;
-    const top = y(Number(value));
-    const [from, to] = [Math.min(top, zero), Math.max(top, zero)];
-    return s('rect', { x: (x(index) - thick / 2).toFixed(1), y: from.toFixed(1), width: thick.toFixed(1), height: Math.max(Number(value) === 0 ? 0 : 0.5, to - from).toFixed(1) });
-  }));
+  return s(
+    'g',
+    { class: `bars ${tinted}` },
+    one.values.map((value, index) => {
+      if (value === null || value === undefined) return null;
+      const top = y(Number(value));
+      const [from, to] = [Math.min(top, zero), Math.max(top, zero)];
+      return s('rect', {
+        x: (x(index) - thick / 2).toFixed(1),
+        y: from.toFixed(1),
+        width: thick.toFixed(1),
+        height: Math.max(Number(value) === 0 ? 0 : 0.5, to - from).toFixed(1),
+      });
+    }),
+  );
 }
 
 // A line that is broken where there is no figure; a figure alone between two gaps is a dot.
@@ -125,21 +159,33 @@ function line(one, tinted, { x, y }) {
     path += `${present(index - 1) ? 'L' : 'M'}${left} ${top}`;
     if (!present(index - 1) && !present(index + 1)) dots.push(s('circle', { cx: left, cy: top, r: 2.5 }));
   });
-  return s('g', { class: `line ${tinted}` }, one.before && s('path', { d: path, class: 'halo' }), s('path', { d: path }), dots);
+  return s(
+    'g',
+    { class: `line ${tinted}` },
+    one.before && s('path', { d: path, class: 'halo' }),
+    s('path', { d: path }),
+    dots,
+  );
 }
 
 // What goes from point to point, by pointer or arrow keys, and says what is there.
 function cursor({ title, names, series, unit }, x, marker, width) {
   const says = h('div', { class: 'says', hidden: true });
   let at = names.length - 1;
-  const words = (index) => series.map((one) => {
-    const value = one.values[index];
-    const figure = value === null || value === undefined ? 'no figure' : `${grouped(value)} ${unit}`.trim();
-    return series.length > 1 ? `${one.name}: ${figure}` : figure;
-  });
+  const words = (index) =>
+    series.map((one) => {
+      const value = one.values[index];
+      const figure = value === null || value === undefined ? 'no figure' : `${grouped(value)} ${unit}`.trim();
+      return series.length > 1 ? `${one.name}: ${figure}` : figure;
+    });
   const slider = h('div', {
-    class: 'cursor', role: 'slider', tabindex: '0', 'aria-label': `${title}: point`, 'aria-orientation': 'horizontal',
-    'aria-valuemin': '0', 'aria-valuemax': String(Math.max(0, names.length - 1)),
+    class: 'cursor',
+    role: 'slider',
+    tabindex: '0',
+    'aria-label': `${title}: point`,
+    'aria-orientation': 'horizontal',
+    'aria-valuemin': '0',
+    'aria-valuemax': String(Math.max(0, names.length - 1)),
   });
   const aim = (index) => {
     at = Math.max(0, Math.min(names.length - 1, index));
@@ -160,7 +206,16 @@ function cursor({ title, names, series, unit }, x, marker, width) {
     says.hidden = true;
     marker.setAttribute('visibility', 'hidden');
   };
-  const steps = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 10, PageDown: -10, Home: -Infinity, End: Infinity };
+  const steps = {
+    ArrowRight: 1,
+    ArrowUp: 1,
+    ArrowLeft: -1,
+    ArrowDown: -1,
+    PageUp: 10,
+    PageDown: -10,
+    Home: -Infinity,
+    End: Infinity,
+  };
   slider.addEventListener('keydown', (event) => {
     if (!(event.key in steps)) return;
     event.preventDefault();

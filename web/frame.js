@@ -4,7 +4,11 @@ import { Api, segment } from './api.js';
 import { h } from './dom.js';
 import { address, menu, tabs } from './navigation.js';
 
-const THEMES = [['', 'System'], ['light', 'Light'], ['dark', 'Dark']];
+const THEMES = [
+  ['', 'System'],
+  ['light', 'Light'],
+  ['dark', 'Dark'],
+];
 
 export class Frame {
   #who;
@@ -19,22 +23,37 @@ export class Frame {
   constructor(who, leave) {
     this.#who = who;
     const side = h('nav', { 'aria-label': 'Pages', class: 'menu', id: 'menu' }, this.#menu);
-    const opener = h('button', {
-      type: 'button', class: 'opener', 'aria-expanded': 'false', 'aria-controls': 'menu',
-      onclick: () => opener.setAttribute('aria-expanded', String(side.classList.toggle('open'))),
-    }, 'Menu');
+    const opener = h(
+      'button',
+      {
+        type: 'button',
+        class: 'opener',
+        'aria-expanded': 'false',
+        'aria-controls': 'menu',
+        onclick: () => opener.setAttribute('aria-expanded', String(side.classList.toggle('open'))),
+      },
+      'Menu',
+    );
     side.addEventListener('click', (event) => {
       if (!event.target.closest('a')) return;
       side.classList.remove('open');
       opener.setAttribute('aria-expanded', 'false');
     });
-    const head = h('header', { class: 'head' },
+    const head = h(
+      'header',
+      { class: 'head' },
       opener,
-      h('span', { class: 'brand' }, h('img', { src: '/dashboard/icon.svg', alt: '', width: '22', height: '22' }), 'Meterbase'),
+      h(
+        'span',
+        { class: 'brand' },
+        h('img', { src: '/dashboard/icon.svg', alt: '', width: '22', height: '22' }),
+        'Meterbase',
+      ),
       this.#where,
       themeSwitch(),
       h('span', { class: 'who muted' }, whoText(who)),
-      h('button', { type: 'button', id: 'signout', onclick: leave }, 'Sign out'));
+      h('button', { type: 'button', id: 'signout', onclick: leave }, 'Sign out'),
+    );
     this.elements = [head, h('div', { class: 'columns' }, side, this.#main)];
   }
 
@@ -50,9 +69,14 @@ export class Frame {
     const { name, zone } = await this.#about();
     this.#where.replaceChildren(
       this.#who.admin
-        ? h('a', { id: 'provider-chooser', href: address('providers', { provider }), title: 'Choose another provider' },
-          h('span', { class: 'muted' }, 'Provider '), name)
-        : h('span', { id: 'provider-name' }, name));
+        ? h(
+            'a',
+            { id: 'provider-chooser', href: address('providers', { provider }), title: 'Choose another provider' },
+            h('span', { class: 'muted' }, 'Provider '),
+            name,
+          )
+        : h('span', { id: 'provider-name' }, name),
+    );
     document.title = `${page.title} – ${name ? `${name} – ` : ''}Meterbase`;
     return zone;
   }
@@ -74,9 +98,16 @@ export class Frame {
   }
 
   #drawMenu(page) {
-    const link = (one, text, current) => h('a', {
-      href: address(one.name, { provider: this.#provider }), 'data-nav': one.name, 'aria-current': current ? 'page' : null,
-    }, text);
+    const link = (one, text, current) =>
+      h(
+        'a',
+        {
+          href: address(one.name, { provider: this.#provider }),
+          'data-nav': one.name,
+          'aria-current': current ? 'page' : null,
+        },
+        text,
+      );
     const ready = !this.#who.admin || this.#provider;
     const top = page.section ?? page.name;
     const entries = ready ? menu(this.#who) : [];
@@ -93,7 +124,10 @@ export class Frame {
     if (!this.#who.whole) return { name: key, zone: this.#who.time_zone };
     if (!this.#names.has(key)) {
       const path = `/v1/providers/${segment(key)}`;
-      const found = await new Api(null).get(path).then((one) => ({ name: one.name, zone: one.time_zone }), () => null);
+      const found = await new Api(null).get(path).then(
+        (one) => ({ name: one.name, zone: one.time_zone }),
+        () => null,
+      );
       if (!found) return { name: key, zone: null };
       this.#names.set(key, found);
     }
@@ -120,8 +154,11 @@ function themeSwitch() {
       // Then it lasts as long as the page.
     }
   };
-  const select = h('select', { id: 'theme', 'aria-label': 'Theme', onchange: choose },
-    THEMES.map(([value, text]) => h('option', { value }, text)));
+  const select = h(
+    'select',
+    { id: 'theme', 'aria-label': 'Theme', onchange: choose },
+    THEMES.map(([value, text]) => h('option', { value }, text)),
+  );
   select.value = root.dataset.theme ?? '';
   return select;
 }

@@ -3,7 +3,11 @@
 import { h } from './dom.js';
 import { field, select, suggested } from './fields.js';
 
-const LEVELS = [['customer', 'Customer'], ['group', 'Group'], ['device', 'Device']];
+const LEVELS = [
+  ['customer', 'Customer'],
+  ['group', 'Group'],
+  ['device', 'Device'],
+];
 
 // Level and key of a scope. The first colon ends the level: keys may have colons of their own.
 export function split(scope) {
@@ -15,7 +19,13 @@ export function split(scope) {
 export function scopeField(context, id, scope, onlevel = () => {}) {
   const [level, key] = split(scope);
   const levels = context.who.whole ? [['provider', 'Whole provider'], ...LEVELS] : LEVELS;
-  const box = suggested(`${id}-key`, key, (text) => find(context, levelBox.value, text), () => {}, { required: true });
+  const box = suggested(
+    `${id}-key`,
+    key,
+    (text) => find(context, levelBox.value, text),
+    () => {},
+    { required: true },
+  );
   const keyField = h('div', {}, field(`${id}-key`, 'Key', box.input), box.list);
   const turn = (chosen) => {
     keyField.hidden = chosen === 'provider';
@@ -40,7 +50,10 @@ async function find({ api }, level, text) {
   if (level === 'group') {
     const { items } = await api.all('/v1/groups');
     const part = text.toLowerCase();
-    return items.filter((one) => `${one.key} ${one.name}`.toLowerCase().includes(part)).slice(0, 20).map(named);
+    return items
+      .filter((one) => `${one.key} ${one.name}`.toLowerCase().includes(part))
+      .slice(0, 20)
+      .map(named);
   }
   const page = await api.get(level === 'device' ? '/v1/devices' : '/v1/customers', { q: text, limit: 20 });
   return page.items.map(named);

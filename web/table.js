@@ -13,11 +13,26 @@ export function table({ name, caption, columns, rows, key, sorted = null, onsort
   let visible = PART;
   const body = h('tbody');
   const heads = columns.map((column) => head(column));
-  const more = h('button', { type: 'button', onclick: () => { visible += 1000; fill(); } });
+  const more = h('button', {
+    type: 'button',
+    onclick: () => {
+      visible += 1000;
+      fill();
+    },
+  });
   const rest = h('p', { class: 'actions' }, more);
-  const scroll = h('div', { class: 'scroll', role: 'group', 'aria-label': caption },
-    h('table', { 'data-table': name }, h('caption', { class: 'hidden' }, caption), h('thead', {}, h('tr', {}, heads)), body,
-      foot && h('tfoot', {}, drawn(foot, columns, null))));
+  const scroll = h(
+    'div',
+    { class: 'scroll', role: 'group', 'aria-label': caption },
+    h(
+      'table',
+      { 'data-table': name },
+      h('caption', { class: 'hidden' }, caption),
+      h('thead', {}, h('tr', {}, heads)),
+      body,
+      foot && h('tfoot', {}, drawn(foot, columns, null)),
+    ),
+  );
   const whole = h('div', {}, scroll, rest);
   // Where it is wider than its place, the keyboard can scroll it.
   new ResizeObserver(() => {
@@ -28,7 +43,11 @@ export function table({ name, caption, columns, rows, key, sorted = null, onsort
   function head(column) {
     const attributes = { scope: 'col', class: column.align ?? null, 'data-column': column.name };
     if (!column.sorts) return h('th', attributes, column.title);
-    return h('th', attributes, h('button', { type: 'button', class: 'sort', onclick: () => turn(column) }, column.title));
+    return h(
+      'th',
+      attributes,
+      h('button', { type: 'button', class: 'sort', onclick: () => turn(column) }, column.title),
+    );
   }
 
   function turn(column) {
@@ -56,18 +75,25 @@ export function table({ name, caption, columns, rows, key, sorted = null, onsort
 }
 
 function drawn(row, columns, key) {
-  return h('tr', { 'data-key': key ? key(row) : null }, columns.map((column, index) => {
-    const value = column.value?.(row);
-    const attributes = { class: column.align ?? null, 'data-column': column.name, 'data-value': value ?? null };
-    return index === 0 ? h('th', { scope: 'row', ...attributes }, column.cell(row)) : h('td', attributes, column.cell(row));
-  }));
+  return h(
+    'tr',
+    { 'data-key': key ? key(row) : null },
+    columns.map((column, index) => {
+      const value = column.value?.(row);
+      const attributes = { class: column.align ?? null, 'data-column': column.name, 'data-value': value ?? null };
+      return index === 0
+        ? h('th', { scope: 'row', ...attributes }, column.cell(row))
+        : h('td', attributes, column.cell(row));
+    }),
+  );
 }
 
 function inOrder(rows, column, down) {
   const value = column.value ?? (() => '');
-  const two = column.sorts === 'figure'
-    ? (a, b) => compare(value(a), value(b))
-    : (a, b) => String(value(a) ?? '').localeCompare(String(value(b) ?? ''), 'en', { numeric: true });
+  const two =
+    column.sorts === 'figure'
+      ? (a, b) => compare(value(a), value(b))
+      : (a, b) => String(value(a) ?? '').localeCompare(String(value(b) ?? ''), 'en', { numeric: true });
   const all = [...rows].sort(two);
   return down ? all.reverse() : all;
 }
@@ -80,8 +106,15 @@ export async function paged(options, fetch) {
   const place = h('div', {});
   const draw = () => {
     const parts = [table({ ...options, rows })];
-    if (next) parts.push(h('p', { class: 'actions' }, h('button', { type: 'button', onclick: more }, 'Load more'),
-      h('span', { class: 'muted' }, `${rows.length} are loaded`)));
+    if (next)
+      parts.push(
+        h(
+          'p',
+          { class: 'actions' },
+          h('button', { type: 'button', onclick: more }, 'Load more'),
+          h('span', { class: 'muted' }, `${rows.length} are loaded`),
+        ),
+      );
     place.replaceChildren(...parts);
   };
   async function more(event) {
@@ -98,5 +131,11 @@ export async function paged(options, fetch) {
 }
 
 // Names and what stands for them.
-export const facts = (pairs) => h('dl', { class: 'facts' }, pairs.filter(Boolean).map(([name, value]) =>
-  h('div', {}, h('dt', {}, name), h('dd', {}, value ?? h('span', { class: 'none' }, '–')))));
+export const facts = (pairs) =>
+  h(
+    'dl',
+    { class: 'facts' },
+    pairs
+      .filter(Boolean)
+      .map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value ?? h('span', { class: 'none' }, '–')))),
+  );

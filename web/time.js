@@ -4,8 +4,20 @@
 import { h } from './dom.js';
 
 const DAY = 86_400_000;
-const MONTHS = ['January', 'February', 'March', 'April', 'May', 'June', 'July', 'August', 'September', 'October', 'November',
-  'December'];
+const MONTHS = [
+  'January',
+  'February',
+  'March',
+  'April',
+  'May',
+  'June',
+  'July',
+  'August',
+  'September',
+  'October',
+  'November',
+  'December',
+];
 
 export const isDay = (text) => /^\d{4}-\d{2}-\d{2}$/.test(text ?? '') && !Number.isNaN(Date.parse(text));
 export const isMonth = (text) => /^\d{4}-(0[1-9]|1[0-2])$/.test(text ?? '');
@@ -75,7 +87,8 @@ export function periodName(period, bucket) {
 // For the axis of a chart.
 export function periodTick(period, bucket) {
   if (bucket === 'month') return `${MONTHS[Number(period.slice(5, 7)) - 1].slice(0, 3)} ${period.slice(2, 4)}`;
-  if (bucket === 'hour') return period.slice(11, 16) === '00:00' ? dayName(period) : `${dayName(period)} ${period.slice(11, 16)}`;
+  if (bucket === 'hour')
+    return period.slice(11, 16) === '00:00' ? dayName(period) : `${dayName(period)} ${period.slice(11, 16)}`;
   return dayName(period);
 }
 
@@ -94,15 +107,28 @@ export function instant(text, zone) {
 }
 
 export function instantText(text, zone) {
-  const shape = { timeZone: zone || 'UTC', day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit',
-    second: '2-digit', hourCycle: 'h23' };
+  const shape = {
+    timeZone: zone || 'UTC',
+    day: 'numeric',
+    month: 'short',
+    year: 'numeric',
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+    hourCycle: 'h23',
+  };
   return `${new Intl.DateTimeFormat('en-GB', shape).format(new Date(text))}${zone ? '' : ' UTC'}`;
 }
 
 // How long ago, roughly: "3 minutes ago".
 export function ago(text) {
   const seconds = Math.round((Date.now() - Date.parse(text)) / 1000);
-  const steps = [[60, 'second', 1], [3600, 'minute', 60], [86_400, 'hour', 3600], [Infinity, 'day', 86_400]];
+  const steps = [
+    [60, 'second', 1],
+    [3600, 'minute', 60],
+    [86_400, 'hour', 3600],
+    [Infinity, 'day', 86_400],
+  ];
   const [, unit, size] = steps.find(([limit]) => Math.abs(seconds) < limit);
   const words = new Intl.RelativeTimeFormat('en', { numeric: 'always' });
   return Math.abs(seconds) < 5 ? 'just now' : words.format(-Math.round(seconds / size), unit);

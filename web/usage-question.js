@@ -2,17 +2,37 @@
 
 import { addDays, before, isDay, monthStart, addMonths, today } from './time.js';
 
-export const BUCKETS = [['hour', 'Hour'], ['day', 'Day'], ['month', 'Month']];
-export const SPLITS = [['', 'Not split'], ['customer', 'Sub-customer'], ['group', 'Group'], ['device', 'Device'], ['kind', 'Kind of device']];
-export const STATISTICS = [['sum', 'Sum'], ['count', 'Readings'], ['avg', 'Average'], ['min', 'Minimum'], ['max', 'Maximum'],
-  ['first', 'First'], ['last', 'Last'], ['active_devices', 'Active devices'], ['registered_devices', 'Registered devices']];
+export const BUCKETS = [
+  ['hour', 'Hour'],
+  ['day', 'Day'],
+  ['month', 'Month'],
+];
+export const SPLITS = [
+  ['', 'Not split'],
+  ['customer', 'Sub-customer'],
+  ['group', 'Group'],
+  ['device', 'Device'],
+  ['kind', 'Kind of device'],
+];
+export const STATISTICS = [
+  ['sum', 'Sum'],
+  ['count', 'Readings'],
+  ['avg', 'Average'],
+  ['min', 'Minimum'],
+  ['max', 'Maximum'],
+  ['first', 'First'],
+  ['last', 'Last'],
+  ['active_devices', 'Active devices'],
+  ['registered_devices', 'Registered devices'],
+];
 export const MOST_METRICS = 6;
 const USUAL = { gauge: ['avg', 'min', 'max', 'last'] };
 const MEANINGLESS = { gauge: 'sum', register: 'avg' };
 
 export function question(parameters, { who, zone, metrics }) {
   const named = (parameters.metric ?? '').split(',').filter(Boolean);
-  const chosen = named.length ? named.map((key) => metrics.find((one) => one.key === key) ?? { key, name: key, unit: '', kind: null })
+  const chosen = named.length
+    ? named.map((key) => metrics.find((one) => one.key === key) ?? { key, name: key, unit: '', kind: null })
     : metrics.slice(0, 1);
   const now = today(zone);
   const bucket = BUCKETS.some(([one]) => one === parameters.bucket) ? parameters.bucket : 'day';
@@ -54,17 +74,24 @@ export function presets(zone) {
 // The statistics of one metric: those that mean something for its kind.
 export function statsOf(metric, asked) {
   const meant = asked.filter((stat) => stat !== MEANINGLESS[metric.kind]);
-  return meant.length ? meant : USUAL[metric.kind] ?? ['sum', 'count'];
+  return meant.length ? meant : (USUAL[metric.kind] ?? ['sum', 'count']);
 }
 
 // The statistic that is drawn and compared.
-export const leading = (stats) => ['sum', 'avg', 'last', 'max', 'min', 'first', 'count'].find((one) => stats.includes(one)) ?? stats[0];
+export const leading = (stats) =>
+  ['sum', 'avg', 'last', 'max', 'min', 'first', 'count'].find((one) => stats.includes(one)) ?? stats[0];
 
 // What the API is asked for one metric.
 export function queryOf(asked, metric, range = asked, bucket = asked.bucket) {
   return {
-    metric: metric.key, scope: asked.scope, own: asked.own ? 'true' : null, by: asked.by, bucket,
-    from: range.from, to: range.to, stats: statsOf(metric, asked.stats),
+    metric: metric.key,
+    scope: asked.scope,
+    own: asked.own ? 'true' : null,
+    by: asked.by,
+    bucket,
+    from: range.from,
+    to: range.to,
+    stats: statsOf(metric, asked.stats),
   };
 }
 

@@ -2,25 +2,26 @@
 // configured.
 
 import { segment } from '../api.js';
-import { chart } from '../chart.js';
 import { figure } from '../decimal.js';
+import { dimensionsOf, rawCard, rawOf } from '../device-readings.js';
 import { h } from '../dom.js';
-import { field, select, suggested } from '../fields.js';
-import { save } from '../files.js';
-import { attempt, empty, problem } from '../states.js';
+import { field, suggested } from '../fields.js';
+import { empty, problem } from '../states.js';
 import { facts, table } from '../table.js';
-import { addDays, instant, instantText, isDay, periodName, rangeName, today } from '../time.js';
+import { addDays, instant, periodName, today } from '../time.js';
 
-// How far back the latest readings are looked for, and how many readings a chart has at most.
+// How many days back the latest readings are looked for.
 const LOOKED_BACK = 62;
-const MOST_READINGS = 5000;
 
 export async function load(context) {
   const { api, parameters, zone } = context;
   if (!parameters.device) return [h('h1', {}, 'Device'), chooser(context)];
   const path = `/v1/devices/${segment(parameters.device)}`;
   const [device, { items: metrics }, assignments, config] = await Promise.all([
-    api.get(path), api.all('/v1/metrics'), api.get(`${path}/assignments`), api.get(`${path}/config`).catch((why) => why),
+    api.get(path),
+    api.all('/v1/metrics'),
+    api.get(`${path}/assignments`),
+    api.get(`${path}/config`).catch((why) => why),
   ]);
   const now = today(zone);
   const recent = { from: addDays(now, -LOOKED_BACK), to: addDays(now, 1) };
@@ -40,22 +41,51 @@ export async function load(context) {
 }
 
 function chooser(context) {
-  const go = (key) => { if (key) context.go({ device: key }); };
-  const box = suggested('device-key', '', async (text) => {
-    const page = await context.api.get('/v1/devices', { q: text, limit: 20 });
-    return page.items.map((one) => [one.key, one.name ?? one.kind]);
-  }, () => {}, { required: true });
-  return h('form', { class: 'card', onsubmit: (event) => { event.preventDefault(); go(box.input.value.trim()); } },
-    field('device-key', 'Key or id of the device', box.input), box.list,
-    h('p', { class: 'actions' }, h('button', { type: 'submit', class: 'primary' }, 'Show'),
-      h('a', { href: context.link('hierarchy') }, 'Search in the hierarchy')));
+  const go = (key) => {
+    if (key) context.go({ device: key });
+  };
+  const box = suggested(
+    'device-key',
+    '',
+    async (text) => {
+      const page = await context.api.get('/v1/devices', { q: text, limit: 20 });
+      return page.items.map((one) => [one.key, one.name ?? one.kind]);
+    },
+    () => {},
+    { required: true },
+  );
+  return h(
+    'form',
+    {
+      class: 'card',
+      onsubmit: (event) => {
+        event.preventDefault();
+        go(box.input.value.trim());
+      },
+    },
+    field('device-key', 'Key or id of the device', box.input),
+    box.list,
+    h(
+      'p',
+      { class: 'actions' },
+      h('button', { type: 'submit', class: 'primary' }, 'Show'),
+      h('a', { href: context.link('hierarchy') }, 'Search in the hierarchy'),
+    ),
+  );
 }
 
 // Counts and last values by day, of all metrics: where there is anything, and since when not.
 async function daily(api, device, metrics, { from, to }) {
-  const answer = await api.get('/v1/usage', {
-    metric: metrics.slice(0, 50).map((one) => one.key), scope: `device:${device.key}`, bucket: 'day', from, to, stats: 'count,last',
-  }).catch(() => ({ series: [] }));
+  const answer = await api
+    .get('/v1/usage', {
+      metric: metrics.slice(0, 50).map((one) => one.key),
+      scope: `device:${device.key}`,
+      bucket: 'day',
+      from,
+      to,
+      stats: 'count,last',
+    })
+    .catch(() => ({ series: [] }));
   return answer.series.map((series) => ({ ...series, about: metrics.find((one) => one.key === series.metric) }));
 }
 
@@ -63,161 +93,266 @@ async function daily(api, device, metrics, { from, to }) {
 async function last(api, path, series) {
   const day = series.points.filter((point) => point.count > 0).at(-1);
   const from = day.start ?? day.period;
-  const { items } = await api.all(`${path}/readings`, { metric: series.metric, from: from.slice(0, 10), to: addDays(day.period, 1) }, 3000).catch(() => ({ items: [] }));
+  const { items } = await api
+    .all(`${path}/readings`, { metric: series.metric, from: from.slice(0, 10), to: addDays(day.period, 1) }, 3000)
+    .catch(() => ({ items: [] }));
   const channels = new Map();
   items.forEach((item) => channels.set(JSON.stringify(item.dimensions ?? {}), item));
   return [...channels.values()].map((item) => ({ ...item, about: series.about, unit: series.unit }));
 }
 
 function heading(context, device) {
-  return h('div', { class: 'title' },
-    h('div', {}, h('h1', {}, device.name ?? device.key),
-      h('p', { class: 'muted' }, h('code', {}, device.key), device.retired_at && [' ', h('span', { class: 'state warn' }, 'retired')])),
-    h('span', { class: 'actions' }, h('a', { href: context.link('usage', { scope: `device:${device.key}` }) }, 'Usage'),
-      h('a', { href: context.link('device') }, 'Another device')));
+  return h(
+    'div',
+    { class: 'title' },
+    h(
+      'div',
+      {},
+      h('h1', {}, device.name ?? device.key),
+      h(
+        'p',
+        { class: 'muted' },
+        h('code', {}, device.key),
+        device.retired_at && [' ', h('span', { class: 'state warn' }, 'retired')],
+      ),
+    ),
+    h(
+      'span',
+      { class: 'actions' },
+      h('a', { href: context.link('usage', { scope: `device:${device.key}` }) }, 'Usage'),
+      h('a', { href: context.link('device') }, 'Another device'),
+    ),
+  );
 }
 
 function about(context, device) {
   return facts([
     ['Kind', device.kind],
     ['Customer', h('a', { href: context.link('usage', { scope: `customer:${device.customer}` }) }, device.customer)],
-    ['Group', device.group && h('a', { href: context.link('usage', { scope: `group:${device.group}` }) }, device.group)],
-    ['Model', device.model], ['Firmware', device.firmware], ['Serial number', device.serial],
+    [
+      'Group',
+      device.group && h('a', { href: context.link('usage', { scope: `group:${device.group}` }) }, device.group),
+    ],
+    ['Model', device.model],
+    ['Firmware', device.firmware],
+    ['Serial number', device.serial],
     device.retired_at && ['Retired', instant(device.retired_at, context.zone)],
     ['Registered', instant(device.created_at, context.zone)],
   ]);
 }
 
-const dimensionsOf = (item) => Object.entries(item.dimensions ?? {}).map(([name, value]) => `${name} ${value}`).join(', ');
-
 function latestCard(context, latest) {
   if (latest.length === 0) {
-    return empty(`No reading in the last ${LOOKED_BACK} days`, 'Look whether what the device sends waits in quarantine, and whether its key is good.');
+    return empty(
+      `No reading in the last ${LOOKED_BACK} days`,
+      'Look whether what the device sends waits in quarantine, and whether its key is good.',
+    );
   }
   const columns = [
-    { name: 'metric', title: 'Metric', cell: (one) => [one.about?.name ?? one.metric, dimensionsOf(one) && h('span', { class: 'muted' }, ` ${dimensionsOf(one)}`)], value: (one) => one.metric, sorts: 'text' },
+    {
+      name: 'metric',
+      title: 'Metric',
+      cell: (one) => [
+        one.about?.name ?? one.metric,
+        dimensionsOf(one) && h('span', { class: 'muted' }, ` ${dimensionsOf(one)}`),
+      ],
+      value: (one) => one.metric,
+      sorts: 'text',
+    },
     { name: 'value', title: 'Value', align: 'right', cell: (one) => figure(one.value), value: (one) => one.value },
     { name: 'unit', title: 'Unit', cell: (one) => one.unit },
     { name: 'at', title: 'At', align: 'tight', cell: (one) => instant(one.at, context.zone), value: (one) => one.at },
-    { name: 'recorded_at', title: 'Recorded', align: 'tight', cell: (one) => instant(one.recorded_at, context.zone), value: (one) => one.recorded_at },
+    {
+      name: 'recorded_at',
+      title: 'Recorded',
+      align: 'tight',
+      cell: (one) => instant(one.recorded_at, context.zone),
+      value: (one) => one.recorded_at,
+    },
   ];
-  return h('section', { class: 'card', 'aria-labelledby': 'latest' }, h('h2', { id: 'latest' }, 'Latest readings'),
-    table({ name: 'latest', caption: 'Latest reading of each channel', columns, rows: latest, key: (one) => `${one.metric}|${dimensionsOf(one)}` }));
-}
-
-// Readings of one metric in a range: the last two days that have some, unless the address says otherwise.
-async function rawOf(context, path, read) {
-  const { parameters } = context;
-  const series = read.find((one) => one.metric === parameters.metric) ?? read[0];
-  const lastDay = series.points.filter((point) => point.count > 0).at(-1).period;
-  const to = isDay(parameters.to) ? parameters.to : addDays(lastDay, 1);
-  const from = isDay(parameters.from) ? parameters.from : addDays(to, -2);
-  const found = await context.api.all(`${path}/readings`, { metric: series.metric, from, to }, MOST_READINGS).catch((why) => ({ why, items: [] }));
-  return { series, from, to, ...found };
-}
-
-function rawCard(context, path, read, { series, from, to, items, more, why }) {
-  const metric = select(read.map((one) => [one.metric, one.about?.name ?? one.metric]), series.metric);
-  const first = h('input', { type: 'date', value: from, required: true });
-  const final = h('input', { type: 'date', value: addDays(to, -1), required: true });
-  const place = h('div', {});
-  const send = (event) => {
-    event.preventDefault();
-    context.go({ metric: metric.value, from: first.value, to: addDays(final.value < first.value ? first.value : final.value, 1) });
-  };
-  const csv = h('button', {
-    type: 'button', onclick: (event) => attempt(event.target, place, async () => save(`readings-${context.parameters.device}-${series.metric}-${from}-${to}.csv`, 'text/csv',
-      await context.api.text(`${path}/readings`, { metric: series.metric, from, to }, 'text/csv'))),
-  }, 'Download CSV');
-  return h('section', { class: 'card', 'aria-labelledby': 'raw' },
-    h('header', {}, h('h2', { id: 'raw' }, 'Readings'), h('span', { class: 'muted' }, rangeName(from, to)), h('span', { class: 'actions' }, csv)),
-    h('form', { class: 'form', id: 'raw-form', onsubmit: send },
-      field('raw-metric', 'Metric', metric), h('div', { class: 'half' }, field('raw-from', 'First day', first)), h('div', { class: 'half' }, field('raw-last', 'Last day', final)),
-      h('button', { type: 'submit', class: 'submit' }, 'Show')),
-    place,
-    why ? problem(why, context.redraw) : rawFigures(context, series, items, more));
-}
-
-function rawFigures(context, series, items, more) {
-  if (items.length === 0) return empty('No readings in this range', 'Choose other days.');
-  const channels = [...new Set(items.map(dimensionsOf))];
-  const line = (channel) => ({ name: channel || series.about?.name || series.metric, values: items.map((item) => (dimensionsOf(item) === channel ? item.value : null)) });
-  const drawn = channels.length === 1 ? [line(channels[0])] : channels.slice(0, 8).map(line).map(connected);
-  const columns = [
-    { name: 'at', title: 'At', align: 'tight', sorts: 'text', cell: (one) => instant(one.at, context.zone), value: (one) => one.at },
-    channels.some(Boolean) && { name: 'dimensions', title: 'Dimensions', sorts: 'text', cell: dimensionsOf, value: dimensionsOf },
-    { name: 'value', title: `Value${series.unit ? `, ${series.unit}` : ''}`, align: 'right', sorts: 'figure', cell: (one) => figure(one.value), value: (one) => one.value },
-    series.about?.kind !== 'gauge' && { name: 'increment', title: 'Adds', align: 'right', sorts: 'figure', cell: (one) => figure(one.increment), value: (one) => one.increment },
-    { name: 'recorded_at', title: 'Recorded', align: 'tight', cell: (one) => instant(one.recorded_at, context.zone), value: (one) => one.recorded_at },
-    items.some((one) => one.id) && { name: 'id', title: 'Event', cell: (one) => one.id ?? '–' },
-  ].filter(Boolean);
-  return h('div', { class: 'stack' },
-    chart({
-      title: `${series.about?.name ?? series.metric}: readings`, description: `${items.length} readings.`, unit: series.unit, kind: 'line', series: drawn,
-      names: items.map((item) => instantText(item.at, context.zone)), ticks: items.map((item) => instantText(item.at, context.zone).slice(0, -3).replace(/ \d{4},/, '')),
-      times: items.map((item) => Date.parse(item.at)),
+  return h(
+    'section',
+    { class: 'card', 'aria-labelledby': 'latest' },
+    h('h2', { id: 'latest' }, 'Latest readings'),
+    table({
+      name: 'latest',
+      caption: 'Latest reading of each channel',
+      columns,
+      rows: latest,
+      key: (one) => `${one.metric}|${dimensionsOf(one)}`,
     }),
-    more && h('p', { class: 'hint' }, `These are the first ${MOST_READINGS}; take fewer days, or download all as CSV.`),
-    h('details', {}, h('summary', {}, `The ${items.length} readings as a table`),
-      table({ name: 'readings', caption: 'Readings', columns, rows: items, key: (one) => `${one.at}|${dimensionsOf(one)}|${one.id ?? ''}` })));
-}
-
-// Of several channels in one list, each line goes on over what belongs to the others.
-function connected(one) {
-  let held = null;
-  return { ...one, values: one.values.map((value) => { held = value ?? held; return held; }) };
+  );
 }
 
 function completeness(figures) {
-  const rows = figures.filter((one) => one.points.some((point) => point.expected !== null && point.expected !== undefined));
+  const rows = figures.filter((one) =>
+    one.points.some((point) => point.expected !== null && point.expected !== undefined),
+  );
   if (rows.length === 0) {
-    return h('section', { class: 'card', 'aria-labelledby': 'complete' }, h('h2', { id: 'complete' }, 'Completeness'),
-      h('p', { class: 'muted' }, 'No metric of this device says how often readings are expected. Give one an ', h('code', {}, 'expected_interval'), ', and what is missing is seen here.'));
+    return h(
+      'section',
+      { class: 'card', 'aria-labelledby': 'complete' },
+      h('h2', { id: 'complete' }, 'Completeness'),
+      h(
+        'p',
+        { class: 'muted' },
+        'No metric of this device says how often readings are expected. Give one an ',
+        h('code', {}, 'expected_interval'),
+        ', and what is missing is seen here.',
+      ),
+    );
   }
-  const days = rows.flatMap((one) => one.points.filter((point) => point.expected !== null && point.expected !== undefined)
-    .map((point) => ({ ...point, metric: one.metric, name: one.about?.name ?? one.metric, missing: Math.max(0, point.expected - (point.received ?? 0)) })))
+  const days = rows
+    .flatMap((one) =>
+      one.points
+        .filter((point) => point.expected !== null && point.expected !== undefined)
+        .map((point) => ({
+          ...point,
+          metric: one.metric,
+          name: one.about?.name ?? one.metric,
+          missing: Math.max(0, point.expected - (point.received ?? 0)),
+        })),
+    )
     .sort((a, b) => (a.period < b.period ? 1 : -1));
   const columns = [
-    { name: 'period', title: 'Day', align: 'tight', sorts: 'text', cell: (one) => periodName(one.period, 'day'), value: (one) => one.period },
+    {
+      name: 'period',
+      title: 'Day',
+      align: 'tight',
+      sorts: 'text',
+      cell: (one) => periodName(one.period, 'day'),
+      value: (one) => one.period,
+    },
     { name: 'metric', title: 'Metric', sorts: 'text', cell: (one) => one.name, value: (one) => one.metric },
-    { name: 'expected', title: 'Expected', align: 'right', cell: (one) => figure(one.expected), value: (one) => one.expected },
-    { name: 'received', title: 'Received', align: 'right', cell: (one) => figure(one.received), value: (one) => one.received },
-    { name: 'missing', title: 'Missing', align: 'right', sorts: 'figure', value: (one) => one.missing,
-      cell: (one) => (one.missing ? h('span', { class: 'state warn' }, one.missing) : '0') },
+    {
+      name: 'expected',
+      title: 'Expected',
+      align: 'right',
+      cell: (one) => figure(one.expected),
+      value: (one) => one.expected,
+    },
+    {
+      name: 'received',
+      title: 'Received',
+      align: 'right',
+      cell: (one) => figure(one.received),
+      value: (one) => one.received,
+    },
+    {
+      name: 'missing',
+      title: 'Missing',
+      align: 'right',
+      sorts: 'figure',
+      value: (one) => one.missing,
+      cell: (one) => (one.missing ? h('span', { class: 'state warn' }, one.missing) : '0'),
+    },
   ];
   const short = days.filter((one) => one.missing).length;
-  return h('section', { class: 'card', 'aria-labelledby': 'complete' }, h('h2', { id: 'complete' }, 'Completeness'),
-    h('p', {}, short ? `Readings are missing on ${short} of ${days.length} days.` : `Nothing is missing on ${days.length} days.`),
-    h('details', {}, h('summary', {}, 'Day by day'), table({ name: 'completeness', caption: 'Expected and received by day', columns, rows: days, key: (one) => `${one.metric}|${one.period}` })));
+  return h(
+    'section',
+    { class: 'card', 'aria-labelledby': 'complete' },
+    h('h2', { id: 'complete' }, 'Completeness'),
+    h(
+      'p',
+      {},
+      short ? `Readings are missing on ${short} of ${days.length} days.` : `Nothing is missing on ${days.length} days.`,
+    ),
+    h(
+      'details',
+      {},
+      h('summary', {}, 'Day by day'),
+      table({
+        name: 'completeness',
+        caption: 'Expected and received by day',
+        columns,
+        rows: days,
+        key: (one) => `${one.metric}|${one.period}`,
+      }),
+    ),
+  );
 }
 
 function history(context, items) {
   const columns = [
-    { name: 'customer', title: 'Customer', cell: (one) => h('a', { href: context.link('usage', { scope: `customer:${one.customer}` }) }, one.customer), value: (one) => one.customer },
+    {
+      name: 'customer',
+      title: 'Customer',
+      cell: (one) => h('a', { href: context.link('usage', { scope: `customer:${one.customer}` }) }, one.customer),
+      value: (one) => one.customer,
+    },
     { name: 'group', title: 'Group', cell: (one) => one.group ?? '–', value: (one) => one.group },
-    { name: 'from', title: 'From', align: 'tight', cell: (one) => (one.from ? instant(one.from, context.zone) : 'the beginning'), value: (one) => one.from },
-    { name: 'to', title: 'To', align: 'tight', cell: (one) => (one.to ? instant(one.to, context.zone) : 'now'), value: (one) => one.to },
+    {
+      name: 'from',
+      title: 'From',
+      align: 'tight',
+      cell: (one) => (one.from ? instant(one.from, context.zone) : 'the beginning'),
+      value: (one) => one.from,
+    },
+    {
+      name: 'to',
+      title: 'To',
+      align: 'tight',
+      cell: (one) => (one.to ? instant(one.to, context.zone) : 'now'),
+      value: (one) => one.to,
+    },
   ];
-  return h('section', { class: 'card', 'aria-labelledby': 'owners' }, h('h2', { id: 'owners' }, 'Owners'),
-    table({ name: 'assignments', caption: 'Who owned it when', columns, rows: items, key: (one) => one.from ?? 'beginning' }));
+  return h(
+    'section',
+    { class: 'card', 'aria-labelledby': 'owners' },
+    h('h2', { id: 'owners' }, 'Owners'),
+    table({
+      name: 'assignments',
+      caption: 'Who owned it when',
+      columns,
+      rows: items,
+      key: (one) => one.from ?? 'beginning',
+    }),
+  );
 }
 
 function configuration(context, config) {
   const title = h('h2', { id: 'config' }, 'Configuration');
-  if (config instanceof Error) return h('section', { class: 'card', 'aria-labelledby': 'config' }, title, problem(config, context.redraw));
+  if (config instanceof Error)
+    return h('section', { class: 'card', 'aria-labelledby': 'config' }, title, problem(config, context.redraw));
   const { desired, acknowledged, reported, in_sync: inSync } = config;
   const settings = (value) => h('pre', { tabindex: '0' }, JSON.stringify(value, null, 2));
   if (!desired.profile) {
-    return h('section', { class: 'card', 'aria-labelledby': 'config' }, title,
-      h('p', { class: 'muted' }, 'No profile recognises the model and firmware of this device, and none was given to it: there is nothing it is told to do.'));
+    return h(
+      'section',
+      { class: 'card', 'aria-labelledby': 'config' },
+      title,
+      h(
+        'p',
+        { class: 'muted' },
+        'No profile recognises the model and firmware of this device, and none was given to it: there is nothing it is told to do.',
+      ),
+    );
   }
-  return h('section', { class: 'card', 'aria-labelledby': 'config' },
-    h('header', {}, title, h('span', { class: inSync ? 'state on' : 'state warn' }, inSync ? 'in sync' : 'not in sync')),
+  return h(
+    'section',
+    { class: 'card', 'aria-labelledby': 'config' },
+    h(
+      'header',
+      {},
+      title,
+      h('span', { class: inSync ? 'state on' : 'state warn' }, inSync ? 'in sync' : 'not in sync'),
+    ),
     facts([
-      ['Profile', `${desired.profile}, version ${desired.version}`], ['To report every', desired.interval],
-      ['Acknowledged', acknowledged ? [`${acknowledged.profile}, version ${acknowledged.version}, `, instant(acknowledged.at, context.zone)] : 'nothing yet'],
+      ['Profile', `${desired.profile}, version ${desired.version}`],
+      ['To report every', desired.interval],
+      [
+        'Acknowledged',
+        acknowledged
+          ? [`${acknowledged.profile}, version ${acknowledged.version}, `, instant(acknowledged.at, context.zone)]
+          : 'nothing yet',
+      ],
       ['Reported', reported ? instant(reported.at, context.zone) : 'nothing yet'],
     ]),
-    h('div', { class: 'pair' }, h('div', {}, h('h3', {}, 'Desired'), settings(desired.settings)),
-      reported && h('div', {}, h('h3', {}, 'Reported'), settings(reported.settings))));
+    h(
+      'div',
+      { class: 'pair' },
+      h('div', {}, h('h3', {}, 'Desired'), settings(desired.settings)),
+      reported && h('div', {}, h('h3', {}, 'Reported'), settings(reported.settings)),
+    ),
+  );
 }

@@ -10,7 +10,13 @@ import { table } from '../table.js';
 import { addDays, isDay, periodName, periodTick, rangeName, today } from '../time.js';
 
 const DAYS = 30;
-const MOVEMENTS = [['kept', 'Came in'], ['stored', 'Stored'], ['duplicates', 'Duplicates'], ['expired', 'Expired'], ['deleted', 'Deleted']];
+const MOVEMENTS = [
+  ['kept', 'Came in'],
+  ['stored', 'Stored'],
+  ['duplicates', 'Duplicates'],
+  ['expired', 'Expired'],
+  ['deleted', 'Deleted'],
+];
 
 export async function load(context) {
   const { parameters } = context;
@@ -18,13 +24,15 @@ export async function load(context) {
   const to = isDay(parameters.to) ? parameters.to : addDays(now, 1);
   const from = isDay(parameters.from) ? parameters.from : addDays(to, -DAYS);
   const accounts = await accounted(context.api, { from, to });
-  const head = [
-    h('h1', {}, 'Ingest'),
-    form(context, from, to),
-  ];
+  const head = [h('h1', {}, 'Ingest'), form(context, from, to)];
   if (accounts.items.length === 0) {
-    return [...head, empty(`Nothing was received from ${rangeName(from, to)}`,
-      'Take an earlier range. If devices should be sending, see under Access whether their keys are good, and when they were last used.')];
+    return [
+      ...head,
+      empty(
+        `Nothing was received from ${rangeName(from, to)}`,
+        'Take an earlier range. If devices should be sending, see under Access whether their keys are good, and when they were last used.',
+      ),
+    ];
   }
   return [...head, days(context, accounts), keys(accounts), entries(accounts)];
 }
@@ -36,50 +44,142 @@ function form(context, from, to) {
     event.preventDefault();
     context.go({ from: first.value, to: addDays(last.value < first.value ? first.value : last.value, 1) });
   };
-  return h('form', { class: 'card form', id: 'ingest-form', onsubmit: send },
-    h('div', { class: 'half' }, field('ingest-from', 'First day, UTC', first)), h('div', { class: 'half' }, field('ingest-last', 'Last day, UTC', last)),
-    h('button', { type: 'submit', class: 'primary submit' }, 'Show'));
+  return h(
+    'form',
+    { class: 'card form', id: 'ingest-form', onsubmit: send },
+    h('div', { class: 'half' }, field('ingest-from', 'First day, UTC', first)),
+    h('div', { class: 'half' }, field('ingest-last', 'Last day, UTC', last)),
+    h('button', { type: 'submit', class: 'primary submit' }, 'Show'),
+  );
 }
 
-const verdicts = VERDICTS.map(([name, title]) => ({ name, title, align: 'right', sorts: 'figure', cell: (one) => figure(one[name]), value: (one) => one[name] }));
+const verdicts = VERDICTS.map(([name, title]) => ({
+  name,
+  title,
+  align: 'right',
+  sorts: 'figure',
+  cell: (one) => figure(one[name]),
+  value: (one) => one[name],
+}));
 
 function days(context, accounts) {
   const rows = byDay(accounts);
-  return h('section', { class: 'card', 'aria-labelledby': 'by-day' }, h('h2', { id: 'by-day' }, 'By day'),
+  return h(
+    'section',
+    { class: 'card', 'aria-labelledby': 'by-day' },
+    h('h2', { id: 'by-day' }, 'By day'),
     chart({
-      title: 'Readings received by UTC day', description: rangeName(accounts.from, accounts.to), unit: 'readings', kind: 'bar',
+      title: 'Readings received by UTC day',
+      description: rangeName(accounts.from, accounts.to),
+      unit: 'readings',
+      kind: 'bar',
       series: [{ name: 'Received', values: rows.map((one) => one.received) }],
-      names: rows.map((one) => periodName(one.day, 'day')), ticks: rows.map((one) => periodTick(one.day, 'day')),
+      names: rows.map((one) => periodName(one.day, 'day')),
+      ticks: rows.map((one) => periodTick(one.day, 'day')),
     }),
     table({
-      name: 'accounting-days', caption: 'Readings by UTC day and verdict', rows: rows.filter((one) => one.received !== '0').reverse(), key: (one) => one.day,
-      columns: [{ name: 'day', title: 'Day, UTC', align: 'tight', sorts: 'text', cell: (one) => periodName(one.day, 'day'), value: (one) => one.day }, ...verdicts],
+      name: 'accounting-days',
+      caption: 'Readings by UTC day and verdict',
+      rows: rows.filter((one) => one.received !== '0').reverse(),
+      key: (one) => one.day,
+      columns: [
+        {
+          name: 'day',
+          title: 'Day, UTC',
+          align: 'tight',
+          sorts: 'text',
+          cell: (one) => periodName(one.day, 'day'),
+          value: (one) => one.day,
+        },
+        ...verdicts,
+      ],
     }),
-    accounts.more && h('p', { class: 'hint' }, 'There are more entries than are added up here: take fewer days.'));
+    accounts.more && h('p', { class: 'hint' }, 'There are more entries than are added up here: take fewer days.'),
+  );
 }
 
 function keys(accounts) {
-  return h('section', { class: 'card', 'aria-labelledby': 'by-key' }, h('h2', { id: 'by-key' }, 'By key'),
+  return h(
+    'section',
+    { class: 'card', 'aria-labelledby': 'by-key' },
+    h('h2', { id: 'by-key' }, 'By key'),
     table({
-      name: 'accounting-keys', caption: 'Readings by key and verdict', rows: byKey(accounts), key: (one) => one.key_id ?? '', sorted: { column: 'received', down: true },
+      name: 'accounting-keys',
+      caption: 'Readings by key and verdict',
+      rows: byKey(accounts),
+      key: (one) => one.key_id ?? '',
+      sorted: { column: 'received', down: true },
       columns: [
         { name: 'key', title: 'Key', sorts: 'text', value: (one) => one.name ?? one.key_id, cell: keyName },
-        { name: 'requests', title: 'Requests', align: 'right', sorts: 'figure', cell: (one) => figure(one.requests), value: (one) => one.requests }, ...verdicts,
+        {
+          name: 'requests',
+          title: 'Requests',
+          align: 'right',
+          sorts: 'figure',
+          cell: (one) => figure(one.requests),
+          value: (one) => one.requests,
+        },
+        ...verdicts,
       ],
-    }));
+    }),
+  );
 }
 
-const keyName = (one) => (one.name ?? (one.key_id ? h('code', {}, one.key_id) : 'not known'));
+const keyName = (one) => one.name ?? (one.key_id ? h('code', {}, one.key_id) : 'not known');
 
 // The API's own entries, with what became of readings in quarantine.
 function entries(accounts) {
   const columns = [
-    { name: 'day', title: 'Day, UTC', align: 'tight', sorts: 'text', cell: (one) => periodName(one.day, 'day'), value: (one) => one.day },
-    { name: 'key', title: 'Key', sorts: 'text', value: (one) => one.key_name ?? one.key_id, cell: (one) => keyName({ name: one.key_name, key_id: one.key_id }) },
-    { name: 'received', title: 'Received', align: 'right', sorts: 'figure', cell: (one) => figure(one.received), value: (one) => one.received },
-    { name: 'quarantined', title: 'Quarantined', align: 'right', sorts: 'figure', cell: (one) => figure(one.quarantined), value: (one) => one.quarantined },
-    ...MOVEMENTS.map(([name, title]) => ({ name: `quarantine-${name}`, title, align: 'right', sorts: 'figure', cell: (one) => figure(one.quarantine[name]), value: (one) => one.quarantine[name] })),
+    {
+      name: 'day',
+      title: 'Day, UTC',
+      align: 'tight',
+      sorts: 'text',
+      cell: (one) => periodName(one.day, 'day'),
+      value: (one) => one.day,
+    },
+    {
+      name: 'key',
+      title: 'Key',
+      sorts: 'text',
+      value: (one) => one.key_name ?? one.key_id,
+      cell: (one) => keyName({ name: one.key_name, key_id: one.key_id }),
+    },
+    {
+      name: 'received',
+      title: 'Received',
+      align: 'right',
+      sorts: 'figure',
+      cell: (one) => figure(one.received),
+      value: (one) => one.received,
+    },
+    {
+      name: 'quarantined',
+      title: 'Quarantined',
+      align: 'right',
+      sorts: 'figure',
+      cell: (one) => figure(one.quarantined),
+      value: (one) => one.quarantined,
+    },
+    ...MOVEMENTS.map(([name, title]) => ({
+      name: `quarantine-${name}`,
+      title,
+      align: 'right',
+      sorts: 'figure',
+      cell: (one) => figure(one.quarantine[name]),
+      value: (one) => one.quarantine[name],
+    })),
   ];
-  return h('details', { class: 'card' }, h('summary', {}, 'Day by day and key by key, with what moved in quarantine'),
-    table({ name: 'accounting', caption: 'Accounts by day and key', columns, rows: accounts.items, key: (one) => `${one.day}|${one.key_id ?? ''}` }));
+  return h(
+    'details',
+    { class: 'card' },
+    h('summary', {}, 'Day by day and key by key, with what moved in quarantine'),
+    table({
+      name: 'accounting',
+      caption: 'Accounts by day and key',
+      columns,
+      rows: accounts.items,
+      key: (one) => `${one.day}|${one.key_id ?? ''}`,
+    }),
+  );
 }

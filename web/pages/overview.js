@@ -14,7 +14,11 @@ const MOST_METRICS = 12;
 export async function load(context) {
   const { api, who, zone } = context;
   const now = today(zone);
-  const settled = (promise) => promise.catch((why) => { if (why.name === 'AbortError') throw why; return why; });
+  const settled = (promise) =>
+    promise.catch((why) => {
+      if (why.name === 'AbortError') throw why;
+      return why;
+    });
   const whole = (call) => (who.whole ? settled(call()) : null);
   const [tree, { items: metrics }] = await Promise.all([api.get('/v1/tree'), api.all('/v1/metrics')]);
   const [month, day, accounts, lately, quarantine, reviews] = await Promise.all([
@@ -26,8 +30,12 @@ export async function load(context) {
     whole(() => api.get('/v1/reviews', { limit: 1000 })),
   ]);
   return [
-    h('div', { class: 'title' }, h('div', {}, h('h1', {}, 'Overview'), h('p', { class: 'muted' }, who.customer ?? tree.name)),
-      h('button', { type: 'button', id: 'refresh', onclick: context.redraw }, 'Refresh')),
+    h(
+      'div',
+      { class: 'title' },
+      h('div', {}, h('h1', {}, 'Overview'), h('p', { class: 'muted' }, who.customer ?? tree.name)),
+      h('button', { type: 'button', id: 'refresh', onclick: context.redraw }, 'Refresh'),
+    ),
     tiles(context, { tree, month, day, lately, quarantine, reviews }),
     used(context, metrics, month, day, now),
     accounts && received(context, accounts),
@@ -36,86 +44,245 @@ export async function load(context) {
 
 // Totals of all metrics at once, with how many devices were active.
 async function usage(api, metrics, range) {
-  const answers = await Promise.all(metrics.slice(0, MOST_METRICS).map((metric) => api.get('/v1/usage', {
-    metric: metric.key, bucket: 'total', ...range, stats: `${metric.kind === 'gauge' ? 'avg' : 'sum'},count,active_devices`,
-  })));
-  return answers.map((answer, index) => ({ metric: metrics[index], fresh: answer.fresh_through, point: answer.series[0]?.points[0] ?? null }));
+  const answers = await Promise.all(
+    metrics
+      .slice(0, MOST_METRICS)
+      .map((metric) =>
+        api.get('/v1/usage', {
+          metric: metric.key,
+          bucket: 'total',
+          ...range,
+          stats: `${metric.kind === 'gauge' ? 'avg' : 'sum'},count,active_devices`,
+        }),
+      ),
+  );
+  return answers.map((answer, index) => ({
+    metric: metrics[index],
+    fresh: answer.fresh_through,
+    point: answer.series[0]?.points[0] ?? null,
+  }));
 }
 
 function tiles(context, { tree, month, day, lately, quarantine, reviews }) {
   const devices = tree.subtree_devices ?? tree.customers.reduce((sum, one) => merged(sum, one.subtree_devices), {});
   const all = Object.values(devices).reduce((sum, count) => sum + count, 0);
-  const most = day instanceof Error || day.length === 0 ? null
-    : day.reduce((high, one) => ((one.point?.active_devices ?? 0) > (high.point?.active_devices ?? 0) ? one : high));
+  const most =
+    day instanceof Error || day.length === 0
+      ? null
+      : day.reduce((high, one) => ((one.point?.active_devices ?? 0) > (high.point?.active_devices ?? 0) ? one : high));
   const active = most?.point?.active_devices ?? 0;
   const fresh = month instanceof Error ? null : month[0]?.fresh;
   const waiting = (answer) => (answer.next ? `${grouped(answer.items.length)} or more` : grouped(answer.items.length));
-  const came = lately && !(lately instanceof Error) ? lately.items.reduce((sum, one) => plus(sum, one.received), '0') : null;
-  return h('div', { class: 'tiles' },
-    tile('devices', 'Devices in service', figure(all), counted(devices) || 'none is registered yet', context.link('hierarchy'), all),
-    most && tile('active', 'Active today', figure(active), `devices with readings of ${most.metric.name}`,
-      context.link('usage', { metric: most.metric.key, stats: 'active_devices,count' }), active),
-    came !== null && tile('received', 'Received today', [lately.more && 'at least ', figure(came)], 'readings, by UTC day', context.link('ingest'), came),
+  const came =
+    lately && !(lately instanceof Error) ? lately.items.reduce((sum, one) => plus(sum, one.received), '0') : null;
+  return h(
+    'div',
+    { class: 'tiles' },
+    tile(
+      'devices',
+      'Devices in service',
+      figure(all),
+      counted(devices) || 'none is registered yet',
+      context.link('hierarchy'),
+      all,
+    ),
+    most &&
+      tile(
+        'active',
+        'Active today',
+        figure(active),
+        `devices with readings of ${most.metric.name}`,
+        context.link('usage', { metric: most.metric.key, stats: 'active_devices,count' }),
+        active,
+      ),
+    came !== null &&
+      tile(
+        'received',
+        'Received today',
+        [lately.more && 'at least ', figure(came)],
+        'readings, by UTC day',
+        context.link('ingest'),
+        came,
+      ),
     fresh && tile('fresh', 'Figures are fresh', ago(fresh), ['as of ', instant(fresh, context.zone)], null, fresh),
-    quarantine && !(quarantine instanceof Error) && tile('quarantine', 'In quarantine', waiting(quarantine), quarantine.items.length ? 'readings wait for what they lack' : 'nothing waits', context.link('quarantine'), quarantine.items.length),
-    reviews && !(reviews instanceof Error) && tile('reviews', 'Reviews open', waiting(reviews), reviews.items.length ? 'readings of registers wait for a decision' : 'nothing to decide', context.link('reviews'), reviews.items.length));
+    quarantine &&
+      !(quarantine instanceof Error) &&
+      tile(
+        'quarantine',
+        'In quarantine',
+        waiting(quarantine),
+        quarantine.items.length ? 'readings wait for what they lack' : 'nothing waits',
+        context.link('quarantine'),
+        quarantine.items.length,
+      ),
+    reviews &&
+      !(reviews instanceof Error) &&
+      tile(
+        'reviews',
+        'Reviews open',
+        waiting(reviews),
+        reviews.items.length ? 'readings of registers wait for a decision' : 'nothing to decide',
+        context.link('reviews'),
+        reviews.items.length,
+      ),
+  );
 }
 
 function merged(a, b) {
   const all = { ...a };
-  Object.entries(b).forEach(([kind, count]) => { all[kind] = (all[kind] ?? 0) + count; });
+  Object.entries(b).forEach(([kind, count]) => {
+    all[kind] = (all[kind] ?? 0) + count;
+  });
   return all;
 }
 
 function tile(name, title, value, note, href, plain) {
-  return h('section', { class: 'card', 'aria-label': title }, h('div', { class: 'total' },
-    h('span', { class: 'name' }, href ? h('a', { href }, title) : title),
-    h('span', { class: 'big', 'data-figure': name, 'data-value': plain }, value),
-    h('span', { class: 'then' }, note)));
+  return h(
+    'section',
+    { class: 'card', 'aria-label': title },
+    h(
+      'div',
+      { class: 'total' },
+      h('span', { class: 'name' }, href ? h('a', { href }, title) : title),
+      h('span', { class: 'big', 'data-figure': name, 'data-value': plain }, value),
+      h('span', { class: 'then' }, note),
+    ),
+  );
 }
 
 function used(context, metrics, month, day, now) {
   if (metrics.length === 0) {
-    return empty('There is no metric yet', 'Make one with ', h('code', {}, 'PUT /v1/metrics/{key}'), ' and post readings of it; ', h('a', { href: '/docs' }, 'the API’s pages'), ' show how.');
+    return empty(
+      'There is no metric yet',
+      'Make one with ',
+      h('code', {}, 'PUT /v1/metrics/{key}'),
+      ' and post readings of it; ',
+      h('a', { href: '/docs' }, 'the API’s pages'),
+      ' show how.',
+    );
   }
   if (month instanceof Error) return problem(month, context.redraw);
   const stat = (one) => (one.metric.kind === 'gauge' ? 'avg' : 'sum');
   const today = new Map((day instanceof Error ? [] : day).map((one) => [one.metric.key, one.point]));
   const range = { from: `${now.slice(0, 7)}-01`, to: addDays(now, 1) };
   const columns = [
-    { name: 'metric', title: 'Metric', sorts: 'text', value: (one) => one.metric.key,
-      cell: (one) => h('a', { href: context.link('usage', { metric: one.metric.key, ...range }) }, one.metric.name) },
-    { name: 'month', title: `${monthName(now.slice(0, 7))} so far`, align: 'right', cell: (one) => figure(one.point?.[stat(one)]), value: (one) => one.point?.[stat(one)] },
-    { name: 'today', title: 'Today', align: 'right', cell: (one) => figure(today.get(one.metric.key)?.[stat(one)]), value: (one) => today.get(one.metric.key)?.[stat(one)] },
-    { name: 'unit', title: 'Unit', cell: (one) => [one.metric.unit, one.metric.kind === 'gauge' && h('span', { class: 'muted' }, ' average')] },
-    { name: 'active_devices', title: 'Active devices this month', align: 'right', sorts: 'figure', cell: (one) => figure(one.point?.active_devices), value: (one) => one.point?.active_devices },
-    { name: 'active_today', title: 'Today', align: 'right', cell: (one) => figure(today.get(one.metric.key)?.active_devices), value: (one) => today.get(one.metric.key)?.active_devices },
-    { name: 'count', title: 'Readings', align: 'right', sorts: 'figure', cell: (one) => figure(one.point?.count), value: (one) => one.point?.count },
+    {
+      name: 'metric',
+      title: 'Metric',
+      sorts: 'text',
+      value: (one) => one.metric.key,
+      cell: (one) => h('a', { href: context.link('usage', { metric: one.metric.key, ...range }) }, one.metric.name),
+    },
+    {
+      name: 'month',
+      title: `${monthName(now.slice(0, 7))} so far`,
+      align: 'right',
+      cell: (one) => figure(one.point?.[stat(one)]),
+      value: (one) => one.point?.[stat(one)],
+    },
+    {
+      name: 'today',
+      title: 'Today',
+      align: 'right',
+      cell: (one) => figure(today.get(one.metric.key)?.[stat(one)]),
+      value: (one) => today.get(one.metric.key)?.[stat(one)],
+    },
+    {
+      name: 'unit',
+      title: 'Unit',
+      cell: (one) => [one.metric.unit, one.metric.kind === 'gauge' && h('span', { class: 'muted' }, ' average')],
+    },
+    {
+      name: 'active_devices',
+      title: 'Active devices this month',
+      align: 'right',
+      sorts: 'figure',
+      cell: (one) => figure(one.point?.active_devices),
+      value: (one) => one.point?.active_devices,
+    },
+    {
+      name: 'active_today',
+      title: 'Today',
+      align: 'right',
+      cell: (one) => figure(today.get(one.metric.key)?.active_devices),
+      value: (one) => today.get(one.metric.key)?.active_devices,
+    },
+    {
+      name: 'count',
+      title: 'Readings',
+      align: 'right',
+      sorts: 'figure',
+      cell: (one) => figure(one.point?.count),
+      value: (one) => one.point?.count,
+    },
   ];
-  return h('section', { class: 'card', 'aria-labelledby': 'used' }, h('h2', { id: 'used' }, 'Used'),
+  return h(
+    'section',
+    { class: 'card', 'aria-labelledby': 'used' },
+    h('h2', { id: 'used' }, 'Used'),
     table({ name: 'used', caption: 'Used this month and today', columns, rows: month, key: (one) => one.metric.key }),
-    metrics.length > MOST_METRICS && h('p', { class: 'hint' }, `The first ${MOST_METRICS} of ${metrics.length} metrics; the others are under Usage.`));
+    metrics.length > MOST_METRICS &&
+      h('p', { class: 'hint' }, `The first ${MOST_METRICS} of ${metrics.length} metrics; the others are under Usage.`),
+  );
 }
 
 function received(context, accounts) {
   const title = h('h2', { id: 'received' }, `Received in ${DAYS} days`);
-  if (accounts instanceof Error) return h('section', { class: 'card', 'aria-labelledby': 'received' }, title, problem(accounts, context.redraw));
+  if (accounts instanceof Error)
+    return h('section', { class: 'card', 'aria-labelledby': 'received' }, title, problem(accounts, context.redraw));
   const days = byDay(accounts, DAYS);
   if (days.every((one) => one.received === '0')) {
-    return h('section', { class: 'card', 'aria-labelledby': 'received' }, title, h('p', { class: 'muted' }, 'Nothing was received in these days. Look whether devices have good keys and reach the server.'));
+    return h(
+      'section',
+      { class: 'card', 'aria-labelledby': 'received' },
+      title,
+      h(
+        'p',
+        { class: 'muted' },
+        'Nothing was received in these days. Look whether devices have good keys and reach the server.',
+      ),
+    );
   }
-  return h('section', { class: 'card', 'aria-labelledby': 'received' },
+  return h(
+    'section',
+    { class: 'card', 'aria-labelledby': 'received' },
     h('header', {}, title, h('span', { class: 'actions' }, h('a', { href: context.link('ingest') }, 'By key'))),
     chart({
-      title: 'Readings received by UTC day', description: `${DAYS} days.`, unit: 'readings', kind: 'bar', series: [{ name: 'Received', values: days.map((one) => one.received) }],
-      names: days.map((one) => periodName(one.day, 'day')), ticks: days.map((one) => periodTick(one.day, 'day')),
+      title: 'Readings received by UTC day',
+      description: `${DAYS} days.`,
+      unit: 'readings',
+      kind: 'bar',
+      series: [{ name: 'Received', values: days.map((one) => one.received) }],
+      names: days.map((one) => periodName(one.day, 'day')),
+      ticks: days.map((one) => periodTick(one.day, 'day')),
     }),
     table({
-      name: 'received', caption: 'Readings received by UTC day and verdict', rows: days.filter((one) => one.received !== '0').reverse(), key: (one) => one.day,
+      name: 'received',
+      caption: 'Readings received by UTC day and verdict',
+      rows: days.filter((one) => one.received !== '0').reverse(),
+      key: (one) => one.day,
       columns: [
-        { name: 'day', title: 'Day, UTC', align: 'tight', cell: (one) => periodName(one.day, 'day'), value: (one) => one.day },
-        ...VERDICTS.map(([name, text]) => ({ name, title: text, align: 'right', cell: (one) => figure(one[name]), value: (one) => one[name] })),
+        {
+          name: 'day',
+          title: 'Day, UTC',
+          align: 'tight',
+          cell: (one) => periodName(one.day, 'day'),
+          value: (one) => one.day,
+        },
+        ...VERDICTS.map(([name, text]) => ({
+          name,
+          title: text,
+          align: 'right',
+          cell: (one) => figure(one[name]),
+          value: (one) => one[name],
+        })),
       ],
     }),
-    accounts.more && h('p', { class: 'hint' }, 'There are more entries than are added up here: later days lack some. See Ingest for fewer days.'));
+    accounts.more &&
+      h(
+        'p',
+        { class: 'hint' },
+        'There are more entries than are added up here: later days lack some. See Ingest for fewer days.',
+      ),
+  );
 }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, PgConnection, PgPool};
+use sqlx::{ConnectOptions, PgConnection, PgPool, Row};
 
 use crate::embedded::{Embedded, EmbeddedError};
 
@@ -173,7 +173,15 @@ pub fn pool(options: &PgConnectOptions, name: &str, size: u32, statement_timeout
         .max_connections(size)
         .acquire_timeout(Duration::from_secs(5))
         .test_before_acquire(false)
+        .after_release(|db, _| Box::pin(is_outside_of_transactions(db)))
         .connect_lazy_with(options)
+}
+
+/// Who goes away while BEGIN is under way leaves a transaction that sqlx does not know of, and does not roll back: what the next
+/// ones write on that connection would not be committed. Such a connection is closed.
+async fn is_outside_of_transactions(db: &mut PgConnection) -> sqlx::Result<bool> {
+    // A statement outside of transactions begins one of its own: at the same instant where it is a single message.
+    sqlx::raw_sql("SELECT now() = statement_timestamp()").fetch_one(db).await?.try_get(0)
 }
 
 /// Whether something that has changed nothing so far is worth another try on another connection of its pool: where

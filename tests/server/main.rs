@@ -11,6 +11,7 @@ mod calendars;
 mod certificates;
 mod command;
 mod completeness;
+mod connections;
 mod copied;
 mod customers;
 mod demo;
@@ -103,6 +104,7 @@ fn main() -> ExitCode {
             pages_of_other_sites_change_nothing,
             over_tls_the_cookie_stays_on_tls,
         }),
+        harness::topic!(connections::{who_goes_away_while_a_transaction_begins_leaves_none}),
         harness::topic!(pages::{
             the_dashboard_is_made_of_files_that_say_what_they_are,
             browsers_are_told_what_pages_may_not_do,

@@ -27,7 +27,7 @@ struct Account {
     /// A day in UTC.
     #[schema(example = "2026-11-01")]
     day: NaiveDate,
-    /// Id of the API key; null for readings in quarantine of which it is not known.
+    /// Id of the API key; null for readings in quarantine of which it is not known, and where keys are not told apart.
     #[schema(required)]
     key_id: Option<Uuid>,
     /// Name of that key; null for none.
@@ -121,6 +121,14 @@ fn position(text: &str) -> Option<(NaiveDate, i32)> {
     Some((day.parse().ok()?, key.parse().ok()?))
 }
 
+/// What accounts are told apart by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum By {
+    Day,
+    Key,
+}
+
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
@@ -133,6 +141,9 @@ struct ListParameters {
     to: Option<String>,
     /// Only what this API key sent, named by its id.
     key: Option<Uuid>,
+    /// `day` for one account a day, of all keys together; `key`, which is usual, for one of each key.
+    #[param(inline)]
+    by: Option<By>,
     /// Items of the page, 1 to 1000.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1000, default = 100)]
     limit: Option<String>,
@@ -167,6 +178,7 @@ async fn list(
         .bind(day)
         .bind(key)
         .bind(window.rows())
+        .bind(query.by == Some(By::Day))
         .fetch_all(&app.query)
         .await?;
     let Page { items, next } = window.page(rows, |row| format!("{} {}", row.day, row.key_number));

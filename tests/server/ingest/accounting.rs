@@ -200,20 +200,33 @@ pub async fn accounts_are_listed_by_day_and_key(app: TestApp) {
     assert_eq!(all[2..].iter().map(|(_, received)| *received).collect::<Vec<_>>(), [1, 1]);
     assert_eq!(days("from=2026-03-02&to=2026-03-03").await, [(day(2), 10)]);
     assert_eq!(days("to=2026-03-02").await, [(day(1), 5)]);
-    let (mut walked, mut next) = (Vec::new(), Some("limit=1".to_owned()));
-    while let Some(parameters) = next {
-        walked.extend(days(&parameters).await);
-        let page = app.get(&provider, &format!("/v1/accounting?{parameters}")).await.json();
-        next = page["next"].as_str().map(|cursor| format!("limit=1&cursor={cursor}"));
+    // Of all keys together: today both have sent.
+    let together = [all[0], all[1], (all[2].0, 2)];
+    for (by, expected) in [("key", &all[..]), ("day", &together[..])] {
+        assert_eq!(days(&format!("by={by}")).await, expected);
+        let (mut walked, mut next) = (Vec::new(), Some(format!("by={by}&limit=1")));
+        while let Some(parameters) = next {
+            walked.extend(days(&parameters).await);
+            let page = app.get(&provider, &format!("/v1/accounting?{parameters}")).await.json();
+            next = page["next"].as_str().map(|cursor| format!("by={by}&limit=1&cursor={cursor}"));
+        }
+        assert_eq!(walked, expected);
     }
-    assert_eq!(walked, all);
+    let page = app.get(&provider, "/v1/accounting?by=day").await.json();
+    assert!(page["items"].as_array().unwrap().iter().all(|item| item["key_id"] == Value::Null));
     let page = app.get(&provider, "/v1/accounting?limit=1").await.json();
     let id = page["items"][0]["key_id"].as_str().unwrap();
     assert_eq!(days(&format!("key={id}")).await.len(), 3);
     assert!(days(&format!("key={}", uuid::Uuid::now_v7())).await.is_empty());
 
-    for wrong in ["from=soon", "from=2026-03-02&to=2026-03-01", "key=gateway", "cursor=zz", "from=2026-03-01T00:00:00Z"]
-    {
+    for wrong in [
+        "from=soon",
+        "from=2026-03-02&to=2026-03-01",
+        "key=gateway",
+        "cursor=zz",
+        "from=2026-03-01T00:00:00Z",
+        "by=hour",
+    ] {
         app.get(&provider, &format!("/v1/accounting?{wrong}")).await.expect_status(400);
     }
     let nothing = app.get(&south, "/v1/accounting").await.expect_status(200).json();

@@ -84,8 +84,7 @@ async fn problem_page(Path(slug): Path<String>) -> Result<Html<String>> {
 }
 
 /// How problem pages look.
-const STYLE: &str =
-    "html{color-scheme:light dark;font:1rem/1.5 system-ui}body{max-width:44rem;margin:2rem auto;padding:0 1rem}\n";
+const STYLE: &str = "html{color-scheme:light dark;background:Canvas;color:CanvasText;font:1rem/1.5 system-ui}body{max-width:44rem;margin:2rem auto;padding:0 1rem}\n";
 
 fn html(title: &str, body: &str) -> Html<String> {
     Html(format!(

@@ -16,8 +16,9 @@ build: ## Build the binary, target/release/meterbase
 demo: $(if $(DATABASE_URL),,timescaledb) build ## Run a server with a simulated fleet; ONCE=1 checks every figure and ends
 	$(METERBASE) demo $(if $(ONCE),--once) $(ARGS)
 
-test: timescaledb check ## Format, lints, all tests, on each edition of TimescaleDB that the machine has
+test: timescaledb browser check ## Format, lints, all tests, on each edition of TimescaleDB that the machine has, and in a browser
 	$(CARGO) test --locked
+	node tests/dashboard/run.js target/debug/meterbase
 
 dashboard: timescaledb browser ## Test the dashboard in a real browser; screenshots are left in target/dashboard; ONLY=figures
 	$(CARGO) build --locked

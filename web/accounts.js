@@ -1,6 +1,6 @@
 // What was received and what became of it, by UTC day and key, as GET /v1/accounting has it. Sums over keys are exact.
 
-import { plus } from './decimal.js';
+import { minus, plus } from './decimal.js';
 import { addDays, today } from './time.js';
 
 export const VERDICTS = [
@@ -15,10 +15,11 @@ export const VERDICTS = [
 // So many entries are added up at most.
 const MOST_ENTRIES = 10_000;
 
-// Accounts of a range of days; `more` where there are others than were asked for.
-export async function accounted(api, { from, to }) {
-  const { items, more } = await api.all('/v1/accounting', { from, to }, MOST_ENTRIES);
-  return { items, more, from, to };
+// Accounts of a range of days, of all keys together or `by` key; `more` where there are others than were asked for. Without a
+// range, of all days.
+export async function accounted(api, by, { from, to } = {}) {
+  const { items, more } = await api.all('/v1/accounting', { by, from, to }, MOST_ENTRIES);
+  return { items, more };
 }
 
 export function lastDays(days) {
@@ -26,8 +27,17 @@ export function lastDays(days) {
   return { from: addDays(now, 1 - days), to: addDays(now, 1) };
 }
 
-// One row for each day of the range.
-export function byDay({ items, from, to }) {
+// How many readings are in quarantine, by the accounts of all days: what came in less what left.
+export function inQuarantine({ items }) {
+  const left = ['stored', 'duplicates', 'expired', 'deleted'];
+  return items.reduce(
+    (sum, { quarantine }) => left.reduce((rest, name) => minus(rest, quarantine[name]), plus(sum, quarantine.kept)),
+    '0',
+  );
+}
+
+// One row for each day of a range.
+export function byDay({ items }, { from, to }) {
   const days = new Map();
   for (let day = from; day < to && days.size < 400; day = addDays(day, 1)) days.set(day, none({ day }));
   for (const one of items) {

@@ -23,7 +23,11 @@ export async function load(context) {
   const now = today('UTC');
   const to = isDay(parameters.to) ? parameters.to : addDays(now, 1);
   const from = isDay(parameters.from) ? parameters.from : addDays(to, -DAYS);
-  const accounts = await accounted(context.api, { from, to });
+  const range = { from, to };
+  const [accounts, together] = await Promise.all([
+    accounted(context.api, 'key', range),
+    accounted(context.api, 'day', range),
+  ]);
   const head = [h('h1', {}, 'Ingest'), form(context, from, to)];
   if (accounts.items.length === 0) {
     return [
@@ -34,7 +38,7 @@ export async function load(context) {
       ),
     ];
   }
-  return [...head, days(context, accounts), keys(accounts), entries(accounts)];
+  return [...head, days(together, range), keys(accounts), entries(accounts)];
 }
 
 function form(context, from, to) {
@@ -62,15 +66,15 @@ const verdicts = VERDICTS.map(([name, title]) => ({
   value: (one) => one[name],
 }));
 
-function days(context, accounts) {
-  const rows = byDay(accounts);
+function days(accounts, range) {
+  const rows = byDay(accounts, range);
   return h(
     'section',
     { class: 'card', 'aria-labelledby': 'by-day' },
     h('h2', { id: 'by-day' }, 'By day'),
     chart({
       title: 'Readings received by UTC day',
-      description: rangeName(accounts.from, accounts.to),
+      description: rangeName(range.from, range.to),
       unit: 'readings',
       kind: 'bar',
       series: [{ name: 'Received', values: rows.map((one) => one.received) }],
@@ -94,7 +98,6 @@ function days(context, accounts) {
         ...verdicts,
       ],
     }),
-    accounts.more && h('p', { class: 'hint' }, 'There are more entries than are added up here: take fewer days.'),
   );
 }
 
@@ -122,6 +125,7 @@ function keys(accounts) {
         ...verdicts,
       ],
     }),
+    accounts.more && h('p', { class: 'hint' }, 'There are more entries than are added up here: take fewer days.'),
   );
 }
 

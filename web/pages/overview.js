@@ -1,11 +1,11 @@
 // How everything is: devices, what they used lately, what came in and what became of it, and what waits for somebody.
 
 import { chart } from '../chart.js';
-import { figure, grouped, plus } from '../decimal.js';
+import { figure, grouped } from '../decimal.js';
 import { h } from '../dom.js';
 import { counted, empty, problem } from '../states.js';
 import { table } from '../table.js';
-import { VERDICTS, accounted, byDay, lastDays } from '../accounts.js';
+import { VERDICTS, accounted, byDay, inQuarantine, lastDays } from '../accounts.js';
 import { addDays, ago, instant, monthName, periodName, periodTick, today } from '../time.js';
 
 const DAYS = 14;
@@ -21,12 +21,10 @@ export async function load(context) {
     });
   const whole = (call) => (who.whole ? settled(call()) : null);
   const [tree, { items: metrics }] = await Promise.all([api.get('/v1/tree'), api.all('/v1/metrics')]);
-  const [month, day, accounts, lately, quarantine, reviews] = await Promise.all([
+  const [month, day, accounts, reviews] = await Promise.all([
     settled(usage(api, metrics, { from: `${now.slice(0, 7)}-01`, to: addDays(now, 1) })),
     settled(usage(api, metrics, { from: now, to: addDays(now, 1) })),
-    whole(() => accounted(api, lastDays(DAYS))),
-    whole(() => accounted(api, lastDays(1))),
-    whole(() => api.get('/v1/quarantine', { limit: 1000 })),
+    whole(() => accounted(api, 'day')),
     whole(() => api.get('/v1/reviews', { limit: 1000 })),
   ]);
   return [
@@ -36,7 +34,7 @@ export async function load(context) {
       h('div', {}, h('h1', {}, 'Overview'), h('p', { class: 'muted' }, who.customer ?? tree.name)),
       h('button', { type: 'button', id: 'refresh', onclick: context.redraw }, 'Refresh'),
     ),
-    tiles(context, { tree, month, day, lately, quarantine, reviews }),
+    tiles(context, { tree, month, day, accounts, reviews }),
     used(context, metrics, month, day, now),
     accounts && received(context, accounts),
   ].filter(Boolean);
@@ -63,7 +61,7 @@ async function usage(api, metrics, range) {
   }));
 }
 
-function tiles(context, { tree, month, day, lately, quarantine, reviews }) {
+function tiles(context, { tree, month, day, accounts, reviews }) {
   const devices = tree.subtree_devices ?? tree.customers.reduce((sum, one) => merged(sum, one.subtree_devices), {});
   const all = Object.values(devices).reduce((sum, count) => sum + count, 0);
   const most =
@@ -73,8 +71,9 @@ function tiles(context, { tree, month, day, lately, quarantine, reviews }) {
   const active = most?.point?.active_devices ?? 0;
   const fresh = month instanceof Error ? null : month[0]?.fresh;
   const waiting = (answer) => (answer.next ? `${grouped(answer.items.length)} or more` : grouped(answer.items.length));
-  const came =
-    lately && !(lately instanceof Error) ? lately.items.reduce((sum, one) => plus(sum, one.received), '0') : null;
+  const counts = accounts && !(accounts instanceof Error);
+  const came = counts ? byDay(accounts, lastDays(1))[0].received : null;
+  const quarantine = counts ? inQuarantine(accounts) : null;
   return h(
     'div',
     { class: 'tiles' },
@@ -99,21 +98,20 @@ function tiles(context, { tree, month, day, lately, quarantine, reviews }) {
       tile(
         'received',
         'Received today',
-        [lately.more && 'at least ', figure(came)],
+        figure(came),
         'readings, by UTC day',
         context.link('ingest'),
         came,
       ),
     fresh && tile('fresh', 'Figures are fresh', ago(fresh), ['as of ', instant(fresh, context.zone)], null, fresh),
-    quarantine &&
-      !(quarantine instanceof Error) &&
+    quarantine !== null &&
       tile(
         'quarantine',
         'In quarantine',
-        waiting(quarantine),
-        quarantine.items.length ? 'readings wait for what they lack' : 'nothing waits',
+        figure(quarantine),
+        quarantine === '0' ? 'nothing waits' : 'readings wait for what they lack',
         context.link('quarantine'),
-        quarantine.items.length,
+        quarantine,
       ),
     reviews &&
       !(reviews instanceof Error) &&
@@ -230,7 +228,7 @@ function received(context, accounts) {
   const title = h('h2', { id: 'received' }, `Received in ${DAYS} days`);
   if (accounts instanceof Error)
     return h('section', { class: 'card', 'aria-labelledby': 'received' }, title, problem(accounts, context.redraw));
-  const days = byDay(accounts, DAYS);
+  const days = byDay(accounts, lastDays(DAYS));
   if (days.every((one) => one.received === '0')) {
     return h(
       'section',
@@ -278,11 +276,5 @@ function received(context, accounts) {
         })),
       ],
     }),
-    accounts.more &&
-      h(
-        'p',
-        { class: 'hint' },
-        'There are more entries than are added up here: later days lack some. See Ingest for fewer days.',
-      ),
   );
 }

@@ -109,7 +109,8 @@ function contextOf(page, parameters, { provider, zone, signal }) {
   const link = (name, others = {}) => address(name, { ...others, provider });
   return {
     who,
-    api: new Api(provider, signal),
+    // A page that is of no provider asks for none.
+    api: new Api(page.anywhere ? null : provider, signal),
     provider: provider ?? who.provider,
     zone,
     parameters: own,

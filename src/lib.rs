@@ -11,6 +11,7 @@
 //! - [`migrate`]: the schema, `migrations/` and `sql/schema/`
 //! - [`embedded`]: the private PostgreSQL for those who bring none
 //! - [`registry`]: providers, customers, groups, devices, metrics; one file each
+//! - [`events`]: what happened, for those who want to be told
 //! - [`ingest`]: readings in, a verdict for each
 //! - [`profiles`]: what devices send in their own language, and what they are told to do
 //! - [`enroll`]: devices that register themselves
@@ -39,6 +40,7 @@ pub mod database;
 pub mod doctor;
 pub mod embedded;
 pub mod enroll;
+pub mod events;
 pub mod fleet;
 pub mod http;
 pub mod ingest;

@@ -10,7 +10,7 @@ use crate::harness::TestApp;
 use crate::rollups::naive;
 
 /// Data to be stored at a version, in tables that are new in it or have new columns.
-const SAMPLES: [(i32, &str); 8] = [
+const SAMPLES: [(i32, &str); 9] = [
     (1, include_str!("V1.sql")),
     (2, include_str!("V2.sql")),
     (4, include_str!("V4.sql")),
@@ -19,6 +19,7 @@ const SAMPLES: [(i32, &str); 8] = [
     (13, include_str!("V13.sql")),
     (14, include_str!("V14.sql")),
     (15, include_str!("V15.sql")),
+    (17, include_str!("V17.sql")),
 ];
 
 /// The version that gives the log of changes another form.

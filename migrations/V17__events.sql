@@ -40,11 +40,13 @@ CREATE TABLE webhook (
     rotated_at      timestamptz,
     previous_secret bytea CONSTRAINT webhook_previous_secret_length CHECK (octet_length(previous_secret) BETWEEN 24 AND 64),
     previous_until  timestamptz,
+    failures        integer NOT NULL DEFAULT 0 CONSTRAINT webhook_failures_positive CHECK (failures >= 0),
     failing_since   timestamptz,
     last_success_at timestamptz,
     created_at      timestamptz NOT NULL DEFAULT now(),
     updated_at      timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT webhook_key_key UNIQUE (provider_id, key),
+    CONSTRAINT webhook_failing CHECK ((failures = 0) = (failing_since IS NULL)),
     CONSTRAINT webhook_previous_ends CHECK ((previous_secret IS NULL) = (previous_until IS NULL))
 );
 COMMENT ON TABLE webhook IS 'Addresses of providers that are told of events.';
@@ -59,7 +61,8 @@ COMMENT ON COLUMN webhook.secret IS 'Secret that signs what is posted, as it is:
 COMMENT ON COLUMN webhook.rotated_at IS 'When it got its present secret; null for the one it was made with.';
 COMMENT ON COLUMN webhook.previous_secret IS 'The secret before the last rotation; null where there was none.';
 COMMENT ON COLUMN webhook.previous_until IS 'Until when that one signs too.';
-COMMENT ON COLUMN webhook.failing_since IS 'When the first attempt failed since the last that did not; null where the last one did not.';
+COMMENT ON COLUMN webhook.failures IS 'How many attempts failed since the last that did not.';
+COMMENT ON COLUMN webhook.failing_since IS 'When the first of them failed; null where there is none.';
 COMMENT ON COLUMN webhook.last_success_at IS 'When it last took an event; null for never.';
 COMMENT ON COLUMN webhook.created_at IS 'When the row was created.';
 COMMENT ON COLUMN webhook.updated_at IS 'When somebody last changed it.';

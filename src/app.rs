@@ -19,7 +19,7 @@ use crate::http::{extract, intake, security};
 use crate::limits::Guards;
 use crate::openapi::{self, KnownParameters};
 use crate::server::{self, Drain};
-use crate::{dashboard, enroll, ingest, keys, profiles, registry, service, usage};
+use crate::{dashboard, enroll, ingest, keys, profiles, registry, service, usage, webhooks};
 
 /// What every handler may use. Cheap to clone.
 #[derive(Clone)]
@@ -36,6 +36,8 @@ pub struct App {
     pub edition: Edition,
     /// How long after a period's end its figures may still be awaited.
     pub late_horizon: chrono::Duration,
+    /// Where webhooks may lead.
+    pub webhook_reach: Arc<webhooks::Reach>,
     /// The limits, and what is used of them.
     pub guards: Arc<Guards>,
     /// Whether the server stops.
@@ -57,6 +59,7 @@ fn routes() -> OpenApiRouter<App> {
         .merge(profiles::routes())
         .merge(enroll::routes())
         .merge(usage::routes())
+        .merge(webhooks::routes())
 }
 
 /// The OpenAPI document, as served and as committed under `openapi/`.

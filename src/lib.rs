@@ -15,6 +15,7 @@
 //! - [`ingest`]: readings in, a verdict for each
 //! - [`profiles`]: what devices send in their own language, and what they are told to do
 //! - [`enroll`]: devices that register themselves
+//! - [`webhooks`]: addresses of providers that are told of events
 //! - [`rollup`]: hour, day and month figures, on both editions
 //! - [`usage`]: figures out
 //! - [`verify`]: proofs that the figures are what the readings say
@@ -57,3 +58,4 @@ pub mod service;
 pub mod simulation;
 pub mod usage;
 pub mod verify;
+pub mod webhooks;

@@ -64,6 +64,7 @@ fn describe() {
         "Readings in quarantine that were tried again, by verdict."
     );
     describe_counter!("meterbase_quarantine_expired_total", "Readings in quarantine that were there too long.");
+    describe_counter!("meterbase_webhook_attempts_total", "Events posted to webhooks, by what came of it.");
     describe_histogram!("meterbase_http_request_duration_seconds", "Time from a request's head to its answer's head.");
     describe_gauge!("meterbase_limit", "Limits, by name and unit.");
     describe_gauge!("meterbase_limit_used", "How much of a limit is used.");

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::bounds::Bounds;
 use crate::cli::{DatabaseArgs, Failure, print, say, until};
+use crate::core::network::Network;
 use crate::database::Database;
 use crate::embedded::Role;
 use crate::ingest;
@@ -17,6 +18,7 @@ use crate::keys::{self, Scope};
 use crate::rollup::{columnstore, retention::Keep};
 use crate::server::{ClientAuthority, OTHER_CONNECTIONS, ServeConfig, Server, TlsFiles};
 use crate::verify::{sample::Sample, schedule::Schedule};
+use crate::webhooks::{self, Reach};
 
 /// Run the server
 ///
@@ -73,6 +75,14 @@ pub struct ServeArgs {
     /// asked are closed after a second; bodies that are not there a second before the end are answered 503.
     #[arg(long, env = "METERBASE_DRAIN_TIMEOUT", value_name = "TIME", default_value = "20s", value_parser = time)]
     drain_timeout: Duration,
+    /// Let webhooks lead to any address, those of private networks too, and by plain HTTP
+    #[arg(long, env = "METERBASE_WEBHOOK_ALLOW_PRIVATE", value_parser = FalseyValueParser::new())]
+    webhook_allow_private: bool,
+    /// Networks such as 10.0.0.0/8 to which webhooks may lead, by plain HTTP too [default: none]
+    ///
+    /// Otherwise they lead to addresses of the Internet, by HTTPS. What a name leads to is looked at each time.
+    #[arg(long, env = "METERBASE_WEBHOOK_ALLOW", value_name = "NETWORK", value_delimiter = ',')]
+    webhook_allow: Vec<Network>,
     #[command(flatten)]
     storage: Storage,
     #[command(flatten)]
@@ -208,6 +218,10 @@ impl ServeArgs {
             refresh_interval: self.refresh_interval,
             verify: (!self.verify_every.is_zero())
                 .then_some(Schedule { every: self.verify_every, sample: self.verify_sample }),
+            webhooks: webhooks::Settings {
+                reach: Reach { private: self.webhook_allow_private, networks: self.webhook_allow.clone() },
+                ..webhooks::Settings::default()
+            },
             drain_timeout: self.drain_timeout,
         }
     }

@@ -7,6 +7,7 @@ pub mod decimal;
 pub mod entity;
 pub mod instant;
 pub mod interval;
+pub mod network;
 pub mod period;
 pub mod pointer;
 pub mod profile;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::PgConnection;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
@@ -45,6 +45,9 @@ types! {
     WebhookTest = "webhook.test";
 }
 
+/// Most bytes of what else is to be told, as JSON.
+pub const MAX_DATA: usize = 64 * 1024;
+
 /// How long the delivery of an event is tried again.
 pub const RETRIED_FOR: Duration = Duration::from_secs(24 * 3600);
 
@@ -63,7 +66,7 @@ pub struct NewEvent<'a> {
     pub subject: &'a str,
     /// When it happened.
     pub at: DateTime<Utc>,
-    /// What else is to be told: a JSON object of up to 64 KiB, as webhooks and dashboards get it.
+    /// What else is to be told: a JSON object of up to [`MAX_DATA`] bytes, as webhooks and dashboards get it.
     pub data: Value,
 }
 
@@ -74,11 +77,7 @@ pub async fn record(transaction: &mut PgConnection, events: &[NewEvent<'_>]) -> 
         return Ok(());
     }
     let providers: Vec<i32> = events.iter().map(|event| event.provider_id).collect();
-    sqlx::query(include_str!("../../sql/events/lock.sql"))
-        .bind(LOCK)
-        .bind(&providers)
-        .execute(&mut *transaction)
-        .await?;
+    lock(transaction, &providers).await?;
     sqlx::query(include_str!("../../sql/events/record.sql"))
         .bind(events.iter().map(|_| Uuid::now_v7()).collect::<Vec<_>>())
         .bind(providers)
@@ -91,4 +90,23 @@ pub async fn record(transaction: &mut PgConnection, events: &[NewEvent<'_>]) -> 
         .execute(transaction)
         .await
         .map(drop)
+}
+
+/// Writes an event of type `webhook.test` that one webhook alone is told; gives the id of its delivery.
+pub async fn record_test(transaction: &mut PgConnection, provider_id: i32, webhook_id: i32) -> sqlx::Result<Uuid> {
+    lock(transaction, &[provider_id]).await?;
+    sqlx::query_scalar(include_str!("../../sql/events/test.sql"))
+        .bind(Uuid::now_v7())
+        .bind(webhook_id)
+        .bind(EventType::WebhookTest.as_str())
+        .bind(json!({"message": "This is a test."}))
+        .bind(RETRIED_FOR.as_secs_f64())
+        .fetch_one(transaction)
+        .await
+}
+
+/// Nobody else numbers events of these providers until the transaction ends.
+async fn lock(transaction: &mut PgConnection, providers: &[i32]) -> sqlx::Result<()> {
+    let lock = sqlx::query(include_str!("../../sql/events/lock.sql")).bind(LOCK).bind(providers);
+    lock.execute(transaction).await.map(drop)
 }

@@ -102,6 +102,10 @@ codes! {
         "What a device sends in its own language is understood by a profile, and none holds for this device. Name one in `PUT /v1/devices/{key}`, or give the device the model and firmware that a profile recognises.";
     ProfileInUse = "profile_in_use", CONFLICT, "Devices name the profile",
         "Devices were given this profile by name, and would be without one. Give them another, or none, with `PUT /v1/devices/{key}`, then delete it.";
+    TooManyWebhooks = "too_many_webhooks", CONFLICT, "The provider has as many webhooks as it may",
+        "Each event is posted to every webhook that is told its type, so there is a limit on how many a provider has. Delete one with `DELETE /v1/webhooks/{key}`, then make this one.";
+    WebhookDisabled = "webhook_disabled", CONFLICT, "The webhook is not enabled",
+        "A webhook that is not enabled is told nothing. Enable it with `PUT /v1/webhooks/{key}`, then try again.";
     Conflict = "conflict", CONFLICT, "Another change came first",
         "Somebody else changed the same thing at the same time. Send the request again.";
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "The body is too large",

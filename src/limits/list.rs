@@ -3,7 +3,7 @@
 use crate::core::reading::MAX_READINGS;
 use crate::core::reading::csv::MAX_COLUMNS;
 use crate::http::extract::{self, MAX_PARAMETERS};
-use crate::{app, enroll, ingest, profiles, server};
+use crate::{app, enroll, events, ingest, profiles, server, webhooks};
 
 macro_rules! limits {
     ($($variant:ident = $name:literal, $unit:literal, $option:expr, $fixed:expr, $what:literal;)*) => {
@@ -92,6 +92,14 @@ limits! {
         "Devices that wait for another configuration, half of the requests; others are answered at once";
     ConfigWait = "config_wait", "seconds", None, Some(profiles::MAX_WAIT),
         "Time that a device may wait for another configuration; 400 beyond";
+    Webhooks = "webhooks", "webhooks", None, Some(webhooks::MOST_WEBHOOKS.unsigned_abs()),
+        "Webhooks of a provider; 409 beyond";
+    WebhookAttempts = "webhook_attempts", "attempts", None, Some(webhooks::ATTEMPTS as u64),
+        "Events being posted to webhooks at once, and as many to webhooks that fail: four to one, one to one that fails; others wait";
+    WebhookTime = "webhook_time", "seconds", None, Some(webhooks::ATTEMPT_TIME.as_secs()),
+        "Time for a webhook to answer; the attempt has failed beyond";
+    EventAge = "event_age", "seconds", None, Some(events::AGE.as_secs()),
+        "Time for an event to be kept, with what came of telling it; it is deleted beyond, and so are those beyond a million of a provider";
     HeadTime = "head_time", "seconds", Some("--head-timeout"), None,
         "Time for a request's head, and for a connection to stay idle (HTTP/2: to begin); closed beyond";
     BodyPause = "body_pause", "seconds", Some("--body-pause"), None,

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::{self, App};
 use crate::database::{self, Database, Edition, Found, Unusable};
+use crate::events;
 use crate::http::callers::{self, Callers, NOTING};
 use crate::ingest::{self, Ingest, Writers};
 use crate::limits::{Guards, Limits};
@@ -31,6 +32,7 @@ use crate::server::connections::Acceptor;
 use crate::server::drain::Door;
 use crate::server::tls::Identified;
 use crate::verify::{self, schedule::Schedule};
+use crate::webhooks::{self, Courier};
 
 pub use crate::server::drain::{Drain, Peer, say_goodbye};
 pub use crate::server::tls::{ClientAuthority, TlsError, TlsFiles};
@@ -66,6 +68,8 @@ pub struct ServeConfig {
     pub refresh_interval: Duration,
     /// How often a sample of the figures is verified; none for never.
     pub verify: Option<Schedule>,
+    /// Where webhooks may lead.
+    pub webhooks: webhooks::Settings,
     /// How long requests under way get to finish when the server stops.
     pub drain_timeout: Duration,
 }
@@ -87,6 +91,7 @@ impl Default for ServeConfig {
             columnstore_after: Some(columnstore::DEFAULT_AFTER),
             refresh_interval: Duration::from_secs(2),
             verify: None,
+            webhooks: webhooks::Settings::default(),
             drain_timeout: Duration::from_secs(20),
         }
     }
@@ -110,8 +115,11 @@ pub enum StartError {
 /// are tried again.
 const PATIENT_CONNECTIONS: u32 = 4;
 
+/// Connections for what webhooks are to be told, and came of it.
+const WEBHOOK_CONNECTIONS: u32 = 2;
+
 /// Connections that a server has beside those for queries and ingest and those of its background work.
-pub const OTHER_CONNECTIONS: u32 = PATIENT_CONNECTIONS + callers::CONNECTIONS;
+pub const OTHER_CONNECTIONS: u32 = PATIENT_CONNECTIONS + callers::CONNECTIONS + WEBHOOK_CONNECTIONS;
 
 /// A running server.
 #[derive(Debug)]
@@ -202,6 +210,9 @@ impl Server {
             rollup::run(database.options.clone(), found.edition, config.keep, config.refresh_interval, stop.clone());
         background.spawn(refresher);
         background.spawn(ingest::quarantine::run(replayer, config.limits.quarantine_age, stop.clone()));
+        let pool = database::pool(&database.options, "webhooks", WEBHOOK_CONNECTIONS, config.query_timeout);
+        background.spawn(events::run(pool.clone(), stop.clone()));
+        background.spawn(Courier::new(pool, &config.webhooks).run(stop.clone()));
         if let Some(schedule) = config.verify {
             background.spawn(verify::schedule::run(database.options.clone(), schedule, stop.clone()));
         }
@@ -315,6 +326,7 @@ fn application(
         query,
         ingest,
         edition: found.edition,
+        webhook_reach: Arc::new(config.webhooks.reach.clone()),
         late_horizon: config.late_horizon,
         guards: Guards::new(config.limits.clone()),
         drain,

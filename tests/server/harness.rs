@@ -19,6 +19,7 @@ use meterbase::limits::{Guards, Limits};
 use meterbase::profiles::ConfigWatch;
 use meterbase::rollup::columnstore;
 use meterbase::server::{Drain, Peer};
+use meterbase::webhooks::Reach;
 use meterbase::{migrate, observe};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -210,6 +211,7 @@ impl TestApp {
             query,
             ingest: ingest.clone(),
             edition,
+            webhook_reach: Arc::new(Reach { private: true, networks: Vec::new() }),
             late_horizon: chrono::Duration::days(30),
             guards: Guards::new(Limits::default()),
             drain: Drain::default(),

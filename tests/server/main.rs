@@ -60,6 +60,7 @@ mod usage;
 mod usage_ties;
 mod verify;
 mod walk;
+mod webhooks;
 mod zone_changes;
 
 use std::process::ExitCode;
@@ -383,6 +384,7 @@ fn main() -> ExitCode {
     topics.extend(rollups::topics());
     topics.extend(secrets::topics());
     topics.extend(torture::topics());
+    topics.extend(webhooks::topics());
     if meters::directory().is_some() {
         topics.push(harness::topic!(meters::{every_row_of_a_real_meter_is_stored_exactly_or_explained}));
         topics.push(harness::topic!(meter_usage::{

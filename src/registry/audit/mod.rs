@@ -77,6 +77,12 @@ actions! {
     PortalTokenRevoke = "portal_token.revoke";
     SessionCreate = "session.create";
     SessionEnd = "session.end";
+    WebhookCreate = "webhook.create";
+    WebhookUpdate = "webhook.update";
+    WebhookRotate = "webhook.rotate";
+    WebhookDelete = "webhook.delete";
+    WebhookTest = "webhook.test";
+    WebhookResend = "webhook.resend";
     SqlRoleCreate = "sql_role.create";
     SqlRoleDrop = "sql_role.drop";
 }

@@ -1,5 +1,7 @@
 //! A walk over every operation of the OpenAPI document with what is somebody else's: the answer is that to what does not exist.
 
+mod calls;
+
 use std::collections::BTreeMap;
 
 use meterbase::keys::Scope;
@@ -8,158 +10,9 @@ use serde_json::{Value, json};
 
 use crate::fixtures::send_csv;
 use crate::harness::TestApp;
+use crate::walk::calls::{CALLS, Call, RANGE};
 
-const DOCUMENT: &str = include_str!("../../openapi/openapi.json");
-
-/// How an operation is called. In braces stands what is named there: `{device}` is tried with the key and the id of somebody
-/// else's device, `{device!}` with the id alone, for a key could be one of the caller's own. `{own-device}` is the caller's own.
-struct Call {
-    operation: &'static str,
-    query: &'static str,
-    body: Option<&'static str>,
-}
-
-const fn call(operation: &'static str, query: &'static str) -> Call {
-    Call { operation, query, body: None }
-}
-
-const fn with(operation: &'static str, body: &'static str) -> Call {
-    Call { operation, query: "", body: Some(body) }
-}
-
-const RANGE: &str = "metric={own-metric}&bucket=total&from=2026-01-01&to=2026-06-01";
-
-const PROFILE: &str = r#"{"name": "N", "format": "json", "fields": [{"from": "/v", "metric": "{own-metric}"}]}"#;
-
-/// Every place of every operation where something can be named. `{key}` of a path is what its resource is of.
-const CALLS: &[Call] = &[
-    call("get /v1/accounting", ""),
-    call("get /v1/accounting", "key={apikey!}"),
-    call("get /v1/audit", ""),
-    call("get /v1/audit", "key={apikey!}"),
-    call("get /v1/audit", "entity={customer}"),
-    call("get /v1/customers", ""),
-    call("get /v1/customers", "parent={customer}"),
-    call("get /v1/customers", "q={customer}"),
-    call("get /v1/customers/{customer}", ""),
-    with("put /v1/customers/{customer!}", r#"{"name": "N"}"#),
-    with("put /v1/customers/{own-customer}", r#"{"name": "N", "parent": "{customer}"}"#),
-    call("delete /v1/customers/{customer}", ""),
-    call("get /v1/customers/{customer}/time-zone", ""),
-    with("post /v1/customers/{customer}/time-zone", r#"{"time_zone": "Asia/Tokyo", "from": "2026-01-01"}"#),
-    call("get /v1/customers/{customer}/tree", ""),
-    call("get /v1/device/config", "device={device}"),
-    Call { operation: "post /v1/device/config/ack", query: "device={device}", body: Some(r#"{"version": 1}"#) },
-    Call {
-        operation: "post /v1/device/config/ack",
-        query: "device={own-device}",
-        body: Some(r#"{"version": 1, "profile": "{profile}"}"#),
-    },
-    Call { operation: "post /v1/device/payload", query: "device={device}", body: Some(r#"{"value": 1}"#) },
-    call("get /v1/devices", ""),
-    call("get /v1/devices", "customer={customer}"),
-    call("get /v1/devices", "group={group}"),
-    call("get /v1/devices", "q={device}"),
-    with("post /v1/devices", r#"[{"key": "new", "customer": "{customer}"}]"#),
-    with("post /v1/devices", r#"[{"key": "new", "customer": "{own-customer}", "group": "{group}"}]"#),
-    with("post /v1/devices", r#"[{"key": "new", "customer": "{own-customer}", "profile": "{profile}"}]"#),
-    call("get /v1/devices/{device}", ""),
-    with("put /v1/devices/{device!}", r#"{"customer": "{own-customer}"}"#),
-    with("put /v1/devices/{own-device}", r#"{"customer": "{customer}"}"#),
-    with("put /v1/devices/{own-device}", r#"{"customer": "{own-customer}", "group": "{group}"}"#),
-    with("put /v1/devices/{own-device}", r#"{"customer": "{own-customer}", "profile": "{profile}"}"#),
-    call("delete /v1/devices/{device}", ""),
-    call("get /v1/devices/{device}/assignments", ""),
-    with("post /v1/devices/{device}/moves", r#"{"customer": "{own-customer}"}"#),
-    with("post /v1/devices/{own-device}/moves", r#"{"customer": "{customer}"}"#),
-    with("post /v1/devices/{own-device}/moves", r#"{"customer": "{own-customer}", "group": "{group}"}"#),
-    call("get /v1/devices/{device}/config", ""),
-    call("get /v1/devices/{device}/readings", ""),
-    call("get /v1/devices/{own-device}/readings", "metric={metric}"),
-    call("get /v1/devices/{device}/replacements", ""),
-    with("post /v1/devices/{device}/replacements", r#"{"metric": "{own-register}", "final": 1, "initial": 0}"#),
-    with("post /v1/devices/{own-device}/replacements", r#"{"metric": "{metric}", "final": 1, "initial": 0}"#),
-    call("delete /v1/devices/{device}/replacements/{replacement!}", ""),
-    call("delete /v1/devices/{own-device}/replacements/{replacement!}", ""),
-    call("get /v1/enroll", ""),
-    with("post /v1/enroll", r#"{"token": "none", "serial": "{device}"}"#),
-    call("get /v1/enrollment-tokens", ""),
-    with("post /v1/enrollment-tokens", r#"{"customer": "{customer}", "expires_at": "2099-01-01T00:00:00Z"}"#),
-    with(
-        "post /v1/enrollment-tokens",
-        r#"{"customer": "{own-customer}", "group": "{group}", "expires_at": "2099-01-01T00:00:00Z"}"#,
-    ),
-    call("get /v1/enrollment-tokens/{enrolling!}", ""),
-    call("delete /v1/enrollment-tokens/{enrolling!}", ""),
-    call("get /v1/enrollments", ""),
-    call("get /v1/enrollments/{enrollment!}", ""),
-    call("delete /v1/enrollments/{enrollment!}", ""),
-    call("post /v1/enrollments/{enrollment!}/approve", ""),
-    call("post /v1/enrollments/{enrollment!}/refuse", ""),
-    call("get /v1/groups", ""),
-    call("get /v1/groups", "customer={customer}"),
-    call("get /v1/groups/{group}", ""),
-    with("put /v1/groups/{group!}", r#"{"name": "N", "customer": "{own-customer}"}"#),
-    with("put /v1/groups/{own-group}", r#"{"name": "N", "customer": "{customer}"}"#),
-    call("delete /v1/groups/{group}", ""),
-    call("get /v1/keys", ""),
-    with("post /v1/keys", r#"{"scope": "read", "customer": "{customer}"}"#),
-    with("post /v1/keys", r#"{"scope": "ingest", "group": "{group}"}"#),
-    with("post /v1/keys", r#"{"scope": "ingest", "device": "{device}"}"#),
-    call("get /v1/keys/{apikey!}", ""),
-    with("put /v1/keys/{apikey!}", r#"{"name": "mine"}"#),
-    call("delete /v1/keys/{apikey!}", ""),
-    call("post /v1/keys/{apikey!}/rotate", ""),
-    call("get /v1/metrics", ""),
-    call("get /v1/metrics/{metric}", ""),
-    with("put /v1/metrics/{metric!}", r#"{"name": "N", "unit": "", "kind": "delta"}"#),
-    call("get /v1/portal-tokens", ""),
-    with("post /v1/portal-tokens", r#"{"customer": "{customer}"}"#),
-    call("delete /v1/portal-tokens/{portal!}", ""),
-    call("get /v1/profiles", ""),
-    call("get /v1/profiles/{profile}", ""),
-    with("put /v1/profiles/{profile!}", PROFILE),
-    with(
-        "put /v1/profiles/new",
-        r#"{"name": "N", "format": "json", "fields": [{"from": "/v", "metric": "{metric}"}]}"#,
-    ),
-    call("delete /v1/profiles/{profile}", ""),
-    call("get /v1/providers", ""),
-    call("get /v1/providers/{provider}", ""),
-    with("put /v1/providers/{provider}", r#"{"name": "N"}"#),
-    call("get /v1/quarantine", ""),
-    call("get /v1/quarantine", "device={device}"),
-    call("get /v1/quarantine", "metric={metric}"),
-    call("delete /v1/quarantine", "device={device}"),
-    call("delete /v1/quarantine", "metric={metric}"),
-    call("post /v1/quarantine/replay", "device={device}"),
-    call("post /v1/quarantine/replay", "metric={metric}"),
-    with(
-        "post /v1/readings",
-        r#"[{"device": "{device}", "metric": "{own-metric}", "at": "2026-03-01T00:00:00Z", "value": 1}]"#,
-    ),
-    with(
-        "post /v1/readings",
-        r#"[{"device": "{own-device}", "metric": "{metric}", "at": "2026-03-01T00:00:00Z", "value": 1}]"#,
-    ),
-    call("get /v1/reviews", ""),
-    call("get /v1/reviews", "device={device}"),
-    call("get /v1/reviews", "metric={metric}"),
-    call("get /v1/reviews/{review!}", ""),
-    call("post /v1/reviews/{review!}/accept", ""),
-    call("post /v1/reviews/{review!}/dismiss", ""),
-    call("delete /v1/session", ""),
-    call("get /v1/session", ""),
-    call("post /v1/session", ""),
-    call("get /v1/tree", ""),
-    call("get /v1/usage", "{range}&scope=customer:{customer}"),
-    call("get /v1/usage", "{range}&scope=group:{group}"),
-    call("get /v1/usage", "{range}&scope=device:{device}"),
-    call("get /v1/usage", "{range}&by=customer"),
-    call("get /v1/usage", "{range}&by=group"),
-    call("get /v1/usage", "{range}&by=device"),
-    call("get /v1/usage", "bucket=total&from=2026-01-01&to=2026-06-01&metric={metric}"),
-];
+const DOCUMENT: &str = include_str!("../../../openapi/openapi.json");
 
 /// Names by kind: key and id, or the id twice where there is no key.
 type Names = BTreeMap<&'static str, [String; 2]>;
@@ -211,13 +64,20 @@ async fn fill(app: &TestApp, key: &str, mark: &str) -> Names {
     let page = app.get(key, "/v1/enrollments?limit=1000").await.expect_status(200).json();
     let mine = page["items"].as_array().unwrap().iter().find(|one| one["device"] == own("serial")).unwrap();
     names.insert("enrollment", twice(&mine["id"]));
+    let path = format!("/v1/webhooks/{}", own("webhook"));
+    let body = json!({"url": "https://example.com", "events": ["alert.firing"]});
+    let made = app.put(key, &path, body).await.expect_status(201).json();
+    names.insert("webhook", [own("webhook"), made["id"].as_str().unwrap().to_owned()]);
+    let made = app.post(key, &format!("{path}/test"), json!({})).await.expect_status(202).json();
+    names.insert("delivery", twice(&made["id"]));
     names
 }
 
 /// What does not exist.
 fn nothing() -> Names {
-    let kinds = "customer group device metric review replacement apikey portal profile enrolling enrollment provider";
-    kinds.split(' ').map(|kind| (kind, [format!("absent-{kind}"), uuid::Uuid::now_v7().to_string()])).collect()
+    let kinds = "customer group device metric review replacement apikey portal profile enrolling enrollment webhook delivery \
+                 provider";
+    kinds.split_whitespace().map(|kind| (kind, [format!("absent-{kind}"), uuid::Uuid::now_v7().to_string()])).collect()
 }
 
 /// The text with what is the caller's own put in.
@@ -367,7 +227,7 @@ pub async fn what_is_outside_of_a_key_s_part_is_as_if_it_were_not(app: TestApp) 
     let provider = app.get(&south, "/v1/providers/foreign-south").await.expect_status(200).json();
     foreign.insert("provider", ["foreign-south".to_owned(), provider["id"].as_str().unwrap().to_owned()]);
     let of_south = fill(&app, &south, "foreign-far").await;
-    for kind in ["metric", "register", "profile"] {
+    for kind in ["metric", "register", "profile", "webhook", "delivery"] {
         foreign.insert(kind, of_south[kind].clone());
     }
     app.settle().await;

@@ -19,7 +19,7 @@ use crate::http::{extract, intake, security};
 use crate::limits::Guards;
 use crate::openapi::{self, KnownParameters};
 use crate::server::{self, Drain};
-use crate::{dashboard, enroll, ingest, keys, profiles, registry, service, usage, webhooks};
+use crate::{alerts, dashboard, enroll, ingest, keys, profiles, registry, service, usage, webhooks};
 
 /// What every handler may use. Cheap to clone.
 #[derive(Clone)]
@@ -60,6 +60,7 @@ fn routes() -> OpenApiRouter<App> {
         .merge(enroll::routes())
         .merge(usage::routes())
         .merge(webhooks::routes())
+        .merge(alerts::routes())
 }
 
 /// The OpenAPI document, as served and as committed under `openapi/`.

@@ -18,6 +18,7 @@
 //! - [`webhooks`]: addresses of providers that are told of events
 //! - [`rollup`]: hour, day and month figures, on both editions
 //! - [`usage`]: figures out
+//! - [`alerts`]: what is told of figures
 //! - [`verify`]: proofs that the figures are what the readings say
 //! - [`analytics`]: views for analysts' SQL, and the roles that read them
 //! - [`service`]: health, metrics, documentation pages
@@ -31,6 +32,7 @@
 //! - [`doctor`]: is the database fit, and how to mend what is not
 //! - [`cli`]: the commands of the binary
 
+pub mod alerts;
 pub mod analytics;
 pub mod app;
 pub mod cli;

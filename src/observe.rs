@@ -77,6 +77,10 @@ fn describe() {
         "meterbase_rollup_buckets_total",
         "Rows (Community: windows) of rollups refreshed after changes."
     );
+    describe_gauge!("meterbase_alerts", "Alerts, of all providers.");
+    describe_gauge!("meterbase_alerts_firing", "Alerts that fire, of all providers.");
+    describe_histogram!("meterbase_alert_evaluation_duration_seconds", "Time to judge all alerts once.");
+    describe_counter!("meterbase_alert_transitions_total", "Times that alerts fired and resolved, by state.");
     describe_gauge!("meterbase_verify_differences", "Rows that were wrong in the last verification on schedule.");
     describe_gauge!("meterbase_verify_last_run_timestamp_seconds", "When the last verification on schedule ended.");
     describe_counter!(

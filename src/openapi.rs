@@ -25,6 +25,7 @@ pub fn frame() -> OpenApi {
             (name = "Devices", description = "What devices send in their own language, what they are told to do, and the profiles of their products"),
             (name = "Usage", description = "Rollups by hour, day and month at every level"),
             (name = "Events", description = "What happened, and the webhooks that are told of it"),
+            (name = "Alerts", description = "What providers want to be told of their figures"),
             (name = "Registry", description = "Providers, customers, groups, devices and metrics"),
             (name = "Keys", description = "API keys, tokens for portals, and who changed what"),
             (name = "Service", description = "Health, metrics and documentation"),

@@ -10,6 +10,6 @@ WHERE r.metric_id = ANY ($1::integer[])
   -- Whose.
   AND ($9::integer[] IS NULL OR r.customer_id = ANY ($9))
   AND ($10::integer IS NULL OR r.group_id = $10)
-  AND ($11::integer IS NULL OR r.channel_id = ANY (ARRAY(SELECT channel_id FROM channel WHERE device_id = $11)))
+  AND ($11::integer[] IS NULL OR r.channel_id = ANY (ARRAY(SELECT channel_id FROM channel WHERE device_id = ANY ($11))))
 GROUP BY 1, 2, 3
 LIMIT $8

@@ -14,6 +14,6 @@ CROSS JOIN LATERAL (
     ORDER BY r.bucket DESC, r.last_ts DESC, r.last_value DESC
     LIMIT 1) b
 WHERE c.metric_id = ANY ($1::integer[])
-  AND ($7::integer IS NULL OR c.device_id = $7)
+  AND ($7::integer[] IS NULL OR c.device_id = ANY ($7))
 ORDER BY c.metric_id, {label}, b.last_ts DESC, b.last_value DESC
 LIMIT $4

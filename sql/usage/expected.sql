@@ -29,7 +29,7 @@ piece AS (
     WHERE a.provider_id = $1
       AND ($4::integer[] IS NULL OR a.customer_id = ANY ($4))
       AND ($5::integer IS NULL OR a.group_id = $5 OR ($5 = 0 AND a.group_id IS NULL))
-      AND ($6::integer IS NULL OR a.device_id = $6)
+      AND ($6::integer[] IS NULL OR a.device_id = ANY ($6))
       AND a.during && tstzrange($15, $16)),
 placed AS (
     SELECT *, width_bucket(start, bounds) AS first_period, width_bucket(stop - 1, bounds) AS last_period

@@ -11,7 +11,7 @@ WITH change AS (
     WHERE a.provider_id = $1
       AND ($4::integer[] IS NULL OR a.customer_id = ANY ($4))
       AND ($5::integer IS NULL OR a.group_id = $5 OR ($5 = 0 AND a.group_id IS NULL))
-      AND ($6::integer IS NULL OR a.device_id = $6)
+      AND ($6::integer[] IS NULL OR a.device_id = ANY ($6))
       AND a.during && tstzrange($7, $8)
       AND c.at < $8
     GROUP BY 1, 2

@@ -60,6 +60,9 @@ pub struct ServeArgs {
     /// How often the rollups are brought up to what has changed
     #[arg(long, env = "METERBASE_REFRESH_INTERVAL", value_name = "TIME", default_value = "2s", value_parser = some_time)]
     refresh_interval: Duration,
+    /// How often the figures are compared with what alerts say
+    #[arg(long, env = "METERBASE_ALERT_INTERVAL", value_name = "TIME", default_value = "30s", value_parser = some_time)]
+    alert_interval: Duration,
     /// How often a sample of the figures is recomputed from readings and compared; 0s for never
     ///
     /// One server at a time does it, slowly. What it finds is logged, and is in the metrics meterbase_verify_differences
@@ -216,6 +219,7 @@ impl ServeArgs {
             keep: self.storage.keep(),
             columnstore_after: self.storage.columnstore_after.0,
             refresh_interval: self.refresh_interval,
+            alert_interval: self.alert_interval,
             verify: (!self.verify_every.is_zero())
                 .then_some(Schedule { every: self.verify_every, sample: self.verify_sample }),
             webhooks: webhooks::Settings {

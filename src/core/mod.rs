@@ -1,6 +1,7 @@
 //! The domain core: pure, no database and no HTTP. Only std, serde, serde_json, chrono, chrono-tz and uuid are used here,
 //! thiserror for messages and compact_str for short texts.
 
+pub mod alert;
 pub mod calendar;
 pub mod cursor;
 pub mod decimal;

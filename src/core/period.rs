@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
 
 use crate::core::calendar::{Calendar, Stretch};
 
@@ -45,7 +46,8 @@ pub struct Anchor(u8);
 
 /// The period of a point. Hours are told by their start, days by themselves, months by the first of the calendar month
 /// in which they begin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Period {
     Hour(DateTime<Utc>),
     Day(NaiveDate),
@@ -181,7 +183,7 @@ impl Period {
 }
 
 /// The UTC hour of an instant.
-fn hour_of(at: DateTime<Utc>) -> DateTime<Utc> {
+pub fn hour_of(at: DateTime<Utc>) -> DateTime<Utc> {
     at - TimeDelta::seconds(at.timestamp().rem_euclid(3600))
         - TimeDelta::nanoseconds(i64::from(at.timestamp_subsec_nanos()))
 }

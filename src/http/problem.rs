@@ -106,6 +106,8 @@ codes! {
         "Each event is posted to every webhook that is told its type, so there is a limit on how many a provider has. Delete one with `DELETE /v1/webhooks/{key}`, then make this one.";
     WebhookDisabled = "webhook_disabled", CONFLICT, "The webhook is not enabled",
         "A webhook that is not enabled is told nothing. Enable it with `PUT /v1/webhooks/{key}`, then try again.";
+    TooManyAlerts = "too_many_alerts", CONFLICT, "The provider has as many alerts as it may",
+        "A provider has 10000 alerts at most. Delete those that nobody needs with `DELETE /v1/alerts/{key}`, or make one for a customer or group instead of one for each device.";
     Conflict = "conflict", CONFLICT, "Another change came first",
         "Somebody else changed the same thing at the same time. Send the request again.";
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "The body is too large",

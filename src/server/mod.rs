@@ -18,6 +18,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use crate::alerts;
 use crate::app::{self, App};
 use crate::database::{self, Database, Edition, Found, Unusable};
 use crate::events;
@@ -66,6 +67,8 @@ pub struct ServeConfig {
     pub columnstore_after: Option<chrono::Duration>,
     /// How often the rollups are brought up to what has changed.
     pub refresh_interval: Duration,
+    /// How often alerts are judged.
+    pub alert_interval: Duration,
     /// How often a sample of the figures is verified; none for never.
     pub verify: Option<Schedule>,
     /// Where webhooks may lead.
@@ -90,6 +93,7 @@ impl Default for ServeConfig {
             keep: Keep::default(),
             columnstore_after: Some(columnstore::DEFAULT_AFTER),
             refresh_interval: Duration::from_secs(2),
+            alert_interval: Duration::from_secs(30),
             verify: None,
             webhooks: webhooks::Settings::default(),
             drain_timeout: Duration::from_secs(20),
@@ -209,6 +213,12 @@ impl Server {
         let refresher =
             rollup::run(database.options.clone(), found.edition, config.keep, config.refresh_interval, stop.clone());
         background.spawn(refresher);
+        background.spawn(alerts::schedule::run(
+            database.options.clone(),
+            found.edition,
+            config.alert_interval,
+            stop.clone(),
+        ));
         background.spawn(ingest::quarantine::run(replayer, config.limits.quarantine_age, stop.clone()));
         let pool = database::pool(&database.options, "webhooks", WEBHOOK_CONNECTIONS, config.query_timeout);
         background.spawn(events::run(pool.clone(), stop.clone()));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use chrono::{DateTime, Duration, SecondsFormat, Utc};
+use chrono::{DateTime, Duration, NaiveDate, SecondsFormat, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -217,20 +217,18 @@ impl Point {
             _ => (None, None),
         };
         let has = |stat| stats.contains(&stat);
-        let scaled = |value: Option<i64>| value.map(|units| Scaled::new(units, scale));
-        let mean = || Scaled::new(figures.value_sum, scale).divided_by(i128::from(figures.count));
-        let mean = (figures.count > 0).then(mean).or(scaled(figures.first.filter(|_| figures.count == 0)));
+        let decimal = |stat| has(stat).then(|| figures.stat(stat, scale));
         Self {
             period: word(period, days.range),
             start,
             end,
-            sum: has(Stat::Sum).then(|| Some(Scaled::new(figures.sum, scale))),
+            sum: decimal(Stat::Sum),
             count: has(Stat::Count).then_some(figures.count),
-            min: has(Stat::Min).then(|| scaled(figures.min)),
-            max: has(Stat::Max).then(|| scaled(figures.max)),
-            avg: has(Stat::Avg).then_some(mean),
-            first: has(Stat::First).then(|| scaled(figures.first)),
-            last: has(Stat::Last).then(|| scaled(figures.last)),
+            min: decimal(Stat::Min),
+            max: decimal(Stat::Max),
+            avg: decimal(Stat::Avg),
+            first: decimal(Stat::First),
+            last: decimal(Stat::Last),
             active_devices: has(Stat::ActiveDevices).then_some(figures.active_devices),
             registered_devices: has(Stat::RegisteredDevices).then_some(figures.registered_devices),
             expected: metric.expected_interval.map(|_| figures.expected),
@@ -305,6 +303,11 @@ pub fn ends(range: &Range) -> (String, String) {
         Range::Days { from, to } => (from.to_string(), to.to_string()),
         Range::Hours { from, to } => (hour(from), hour(to)),
     }
+}
+
+/// The name of an hour, a day or a month.
+pub fn period_name(period: &Period) -> String {
+    word(period, &Range::Days { from: NaiveDate::MIN, to: NaiveDate::MIN })
 }
 
 fn word(period: &Period, range: &Range) -> String {

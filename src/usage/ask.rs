@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, FixedOffset, NaiveDate, TimeDelta, Utc};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::core::calendar::Calendar;
@@ -57,7 +57,8 @@ pub struct Parameters {
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($variant:ident = $word:literal),* $(,)? }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+        #[serde(rename_all = "snake_case")]
         #[schema(rename_all = "snake_case")]
         pub enum $name { $($variant),* }
 
@@ -216,25 +217,26 @@ fn read_scope(text: Option<&str>, own: Option<&str>) -> Result<ScopeName> {
         Some("true") => true,
         Some(_) => return Err(Problem::parameter("own", "true or false")),
     };
-    let named = |name: &str| name.parse::<Ref>().map_err(|why| Problem::parameter("scope", format!("{name:?}: {why}")));
-    // The first colon ends the level: keys may have colons of their own.
     let Some(text) = text else {
         return if own { Err(not_own()) } else { Ok(ScopeName::Seen) };
     };
-    let scope = match text.split_once(':') {
-        None if text == "provider" => ScopeName::Provider,
-        Some(("customer", name)) => ScopeName::Customer { name: named(name)?, own },
-        Some(("group", name)) => ScopeName::Group(named(name)?),
-        Some(("device", name)) => ScopeName::Device(named(name)?),
-        _ => {
-            let forms = "provider, customer:<key>, group:<key> or device:<key>";
-            return Err(Problem::parameter("scope", format!("{text:?} is not {forms}")));
-        }
-    };
-    match scope {
-        ScopeName::Customer { .. } => Ok(scope),
+    match scope_name(text).map_err(|why| Problem::parameter("scope", why))? {
+        ScopeName::Customer { name, .. } => Ok(ScopeName::Customer { name, own }),
         _ if own => Err(not_own()),
-        _ => Ok(scope),
+        scope => Ok(scope),
+    }
+}
+
+/// A scope as text, of a customer with all its sub-customers; or what is wrong with it.
+pub fn scope_name(text: &str) -> std::result::Result<ScopeName, String> {
+    let named = |name: &str| name.parse::<Ref>().map_err(|why| format!("{name:?}: {why}"));
+    // The first colon ends the level: keys may have colons of their own.
+    match text.split_once(':') {
+        None if text == "provider" => Ok(ScopeName::Provider),
+        Some(("customer", name)) => Ok(ScopeName::Customer { name: named(name)?, own: false }),
+        Some(("group", name)) => Ok(ScopeName::Group(named(name)?)),
+        Some(("device", name)) => Ok(ScopeName::Device(named(name)?)),
+        _ => Err(format!("{text:?} is not provider, customer:<key>, group:<key> or device:<key>")),
     }
 }
 
@@ -319,18 +321,22 @@ pub fn stats_for(kind: &str, metric: &str, asked: Option<&[Stat]>) -> Result<Vec
             _ => vec![Stat::Sum, Stat::Count],
         });
     };
-    let why = asked.iter().find_map(|stat| match (kind, stat) {
-        ("gauge", Stat::Sum) => Some("a gauge is a level: levels do not add up; ask for avg"),
-        ("register", Stat::Avg) => Some("a register is a running total: its average means nothing; ask for sum"),
-        _ => None,
-    });
-    match why {
+    match asked.iter().find_map(|stat| meaningless(kind, *stat)) {
         Some(why) => Err(Problem::new(Code::MeaninglessStatistic, format!("metric {metric}: {why}")).at(
             "stats",
             "meaningless_statistic",
             why,
         )),
         None => Ok(asked.to_vec()),
+    }
+}
+
+/// Why a statistic means nothing for a kind of metric, if it does not.
+pub fn meaningless(kind: &str, stat: Stat) -> Option<&'static str> {
+    match (kind, stat) {
+        ("gauge", Stat::Sum) => Some("a gauge is a level: levels do not add up; ask for avg"),
+        ("register", Stat::Avg) => Some("a register is a running total: its average means nothing; ask for sum"),
+        _ => None,
     }
 }
 

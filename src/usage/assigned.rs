@@ -26,7 +26,7 @@ const OWNERS_OF_GROUPS: &str =
 const DEVICES: &str = "JOIN device d ON d.device_id = a.device_id";
 
 /// The statement for some series, with its first six parameters: the provider; owners and their labels; customers, group
-/// and device that the assignments must be of, null for any.
+/// and devices that the assignments must be of, null for any.
 pub fn query<'q, T>(sql: &str, provider_id: i32, rows: &'q Rows) -> QueryAs<'q, Postgres, T, PgArguments>
 where
     T: for<'r> FromRow<'r, PgRow>,
@@ -41,5 +41,5 @@ where
         .bind(labels)
         .bind(filter.and_then(|filter| filter.customers.as_ref()))
         .bind(filter.and_then(|filter| filter.group))
-        .bind(filter.and_then(|filter| filter.device))
+        .bind(filter.and_then(|filter| filter.devices.as_ref()))
 }

@@ -75,7 +75,7 @@ impl Query<'_> {
             .bind(MAX_POINTS as i64 + 1);
         let query = match &source.rows {
             Rows::Owners { ids, labels, .. } => query.bind(ids).bind(labels),
-            Rows::Channels { filter, .. } => query.bind(&filter.customers).bind(filter.group).bind(filter.device),
+            Rows::Channels { filter, .. } => query.bind(&filter.customers).bind(filter.group).bind(&filter.devices),
         };
         query.fetch_all(db).await
     }

@@ -50,7 +50,7 @@ impl Table<'_> {
         if metrics.is_empty() {
             return Ok(());
         }
-        let (range, bucket, until) = (self.range, self.ask.bucket.into(), fresh_through);
+        let (range, bucket, until) = (self.range, self.bucket, fresh_through);
         let query = expected::Query { metrics, range, bucket, until, customers };
         for source in sources {
             for (place, periods) in query.expected(db, provider_id, source).await? {
@@ -69,9 +69,9 @@ impl Table<'_> {
         let mut all = Spans::with_capacity(series.len());
         for one in series {
             let calendars = one.calendars.as_slice();
-            let of_series = known.entry((one.anchor, calendars)).or_insert_with(|| {
-                spans(self.range, self.ask.bucket.into(), one.anchor, calendars, MAX_POINTS + 1).into()
-            });
+            let of_series = known
+                .entry((one.anchor, calendars))
+                .or_insert_with(|| spans(self.range, self.bucket, one.anchor, calendars, MAX_POINTS + 1).into());
             if of_series.len() > MAX_POINTS {
                 return Err(too_many());
             }

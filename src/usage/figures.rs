@@ -7,8 +7,10 @@ use chrono::{DateTime, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use sqlx::postgres::PgArguments;
 use sqlx::{AssertSqlSafe, PgConnection, Postgres};
 
+use crate::core::decimal::Scaled;
 use crate::core::period::{self, Anchor, Bucket, Period, Range};
 use crate::http::problem::{Problem, Result};
+use crate::usage::ask::Stat;
 use crate::usage::scope::{ChannelFilter, ChannelLabel, MAX_POINTS, Owner, Rows, Source, too_many};
 use crate::usage::tables::Tables;
 
@@ -28,6 +30,25 @@ pub struct Figures {
     pub registered_devices: i64,
     /// Number of readings expected.
     pub expected: i64,
+}
+
+impl Figures {
+    /// A statistic, at the scale of its metric; none where there is no reading to tell it from.
+    pub fn stat(&self, stat: Stat, scale: u8) -> Option<Scaled> {
+        let scaled = |value: Option<i64>| value.map(|units| Scaled::new(units, scale));
+        match stat {
+            Stat::Count => Some(Scaled::new(self.count, 0)),
+            Stat::Sum => Some(Scaled::new(self.sum, scale)),
+            Stat::Min => scaled(self.min),
+            Stat::Max => scaled(self.max),
+            Stat::Avg if self.count > 0 => Some(Scaled::new(self.value_sum, scale).divided_by(i128::from(self.count))),
+            // A gap that is filled has its level.
+            Stat::Avg | Stat::First => scaled(self.first),
+            Stat::Last => scaled(self.last),
+            Stat::ActiveDevices => Some(Scaled::new(self.active_devices, 0)),
+            Stat::RegisteredDevices => Some(Scaled::new(self.registered_devices, 0)),
+        }
+    }
 }
 
 /// Where a point belongs.
@@ -235,7 +256,7 @@ impl Query<'_> {
             .bind(MAX_POINTS as i64 + 1)
             .bind(filter.and_then(|f: &ChannelFilter| f.customers.as_ref()))
             .bind(filter.and_then(|f| f.group))
-            .bind(filter.and_then(|f| f.device))
+            .bind(filter.and_then(|f| f.devices.as_ref()))
     }
 
     /// Bounds on the UTC buckets: with days, one bucket more on each side, since local days reach into them.

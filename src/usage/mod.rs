@@ -1,7 +1,7 @@
 //! Figures out: `GET /v1/usage`. `ask` reads the parameters, `scope` finds whose usage it is among the `customers`,
 //! `figures` asks the rollups, if they have all of the range (`kept`), `before` for what gaps are filled with, `answer`
 //! writes the points. `registered` and `expected` count from assignments
-//! (`assigned`) what readings cannot tell.
+//! (`assigned`) what readings cannot tell. `many` asks for alerts, of many scopes at once.
 
 mod answer;
 mod ask;
@@ -13,6 +13,7 @@ mod direct;
 mod expected;
 mod figures;
 mod kept;
+mod many;
 mod registered;
 mod scope;
 mod span;
@@ -29,19 +30,25 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
-use crate::core::period::{Period, Range};
+use crate::core::period::{Bucket, Period, Range};
 use crate::database::{Edition, SNAPSHOT};
 use crate::http::accept;
 use crate::http::access::{Reader, Tenant};
 use crate::http::extract::Query;
 use crate::http::problem::{Code, Problem, ProblemBody, Result};
 use crate::rollup::{self, columnstore, retention::Kept};
+pub use answer::period_name;
 use answer::{Columns, Days, Freshness, Point, ScopeAnswer, SeriesAnswer, Texts, Usage};
-use ask::{Ask, Filling, Parameters, Stat};
+use ask::{Ask, Filling, Parameters};
+pub use ask::{Bucketing, ScopeName, Stat, meaningless, scope_name};
 use customers::Customers;
 pub use direct::{Direct, direct, plans};
-use figures::{Figures, Place};
-use scope::{MAX_POINTS, Metric, Scope, Series, Source, too_many};
+pub use figures::Figures;
+use figures::Place;
+pub use many::{Many, Question, Whose};
+pub use scope::Metric;
+use scope::{MAX_POINTS, Scope, Series, Source, too_many};
+pub use span::Span;
 use tables::Tables;
 
 pub fn routes() -> OpenApiRouter<App> {
@@ -161,6 +168,7 @@ async fn answer(
 }
 
 /// What a question is about, as the registry has it.
+#[derive(Debug)]
 struct Found {
     metrics: Vec<Metric>,
     /// Of each metric.
@@ -207,7 +215,8 @@ fn stats_of(metrics: &[Metric], ask: &Ask) -> Result<Vec<Vec<Stat>>> {
 
 /// All figures of an answer, by where they belong.
 struct Table<'a> {
-    ask: &'a Ask,
+    bucket: Bucket,
+    fill: Filling,
     range: &'a Range,
     edition: Edition,
     figures: HashMap<Place, BTreeMap<Period, Figures>>,
@@ -216,14 +225,21 @@ struct Table<'a> {
 }
 
 impl<'a> Table<'a> {
-    fn new(ask: &'a Ask, found: &'a Found, edition: Edition) -> Self {
-        Self { ask, range: &found.range, edition, figures: HashMap::new(), before: HashMap::new() }
+    fn new(ask: &Ask, found: &'a Found, edition: Edition) -> Self {
+        Self {
+            bucket: ask.bucket.into(),
+            fill: ask.fill,
+            range: &found.range,
+            edition,
+            figures: HashMap::new(),
+            before: HashMap::new(),
+        }
     }
 
     async fn load(&mut self, db: &mut PgConnection, found: &Found) -> Result<()> {
         let metric_ids: Vec<_> = found.metrics.iter().map(|metric| metric.metric_id).collect();
         let tables = Tables::read(db, self.edition).await?;
-        let (range, bucket) = (self.range, self.ask.bucket.into());
+        let (range, bucket) = (self.range, self.bucket);
         let query = figures::Query { metric_ids: &metric_ids, range, bucket, tables: &tables };
         let kept = Kept::read(db).await?;
         for source in &found.sources {
@@ -240,7 +256,7 @@ impl<'a> Table<'a> {
                     self.figures.entry(place).or_default().entry(period).or_default().active_devices = devices;
                 }
             }
-            if self.ask.fill == Filling::Previous {
+            if self.fill == Filling::Previous {
                 self.before.extend(query.before(db, source, &kept).await?);
             }
         }
@@ -265,11 +281,11 @@ impl<'a> Table<'a> {
             |period: &Period, figures: &Figures| Point::new(period, &days, stats, figures, metric, freshness, texts);
         let mut last = self.before.get(&place).copied();
         let is_empty = found.is_empty() && last.is_none();
-        if self.ask.fill == Filling::None || (is_empty && !series.always) {
+        if self.fill == Filling::None || (is_empty && !series.always) {
             let points: Vec<_> = found.iter().map(|(period, figures)| point(period, figures)).collect();
             return if points.len() > room { Err(too_many()) } else { Ok(points) };
         }
-        let periods = self.range.periods(self.ask.bucket.into(), series.anchor, &series.calendars, room + 1);
+        let periods = self.range.periods(self.bucket, series.anchor, &series.calendars, room + 1);
         if periods.len() > room {
             return Err(too_many());
         }
@@ -279,7 +295,7 @@ impl<'a> Table<'a> {
             if figures.count > 0 {
                 last = figures.last;
             } else {
-                figures.fill(last.filter(|_| self.ask.fill == Filling::Previous));
+                figures.fill(last.filter(|_| self.fill == Filling::Previous));
             }
             points.push(point(period, &figures));
         }

@@ -99,7 +99,7 @@ pub struct ChannelFilter {
     pub customers: Option<Vec<i32>>,
     /// 0: readings in no group.
     pub group: Option<i32>,
-    pub device: Option<i32>,
+    pub devices: Option<Vec<i32>>,
 }
 
 /// The metrics asked for, in that order.
@@ -203,7 +203,7 @@ impl Scope {
             Within::Provider(_) => none,
             Within::Customers(_, ids) => ChannelFilter { customers: Some(ids.clone()), ..none },
             Within::Group(id) => ChannelFilter { group: Some(*id), ..none },
-            Within::Device(id, seen) => ChannelFilter { device: Some(*id), customers: seen.clone(), ..none },
+            Within::Device(id, seen) => ChannelFilter { devices: Some(vec![*id]), customers: seen.clone(), ..none },
         }
     }
 
@@ -290,7 +290,7 @@ impl Scope {
 }
 
 /// Owners with the series that they belong to, as sources: one for each day on which billing months begin.
-fn by_anchor(owner: Owner, owners: Vec<(Anchor, i32, Option<String>)>) -> Vec<Source> {
+pub fn by_anchor(owner: Owner, owners: Vec<(Anchor, i32, Option<String>)>) -> Vec<Source> {
     let mut sources = BTreeMap::<Anchor, (Vec<i32>, Vec<Option<String>>)>::new();
     for (anchor, id, label) in owners {
         let (ids, labels) = sources.entry(anchor).or_default();
@@ -301,7 +301,7 @@ fn by_anchor(owner: Owner, owners: Vec<(Anchor, i32, Option<String>)>) -> Vec<So
     sources.into_iter().map(source).collect()
 }
 
-fn anchor_of(customers: &Customers, id: i32) -> Anchor {
+pub fn anchor_of(customers: &Customers, id: i32) -> Anchor {
     customers.get(id).map_or(Anchor::FIRST, |customer| customer.anchor)
 }
 

@@ -2,6 +2,7 @@
 //! tests on each. `cargo test --test server -- apache::` runs one edition, `... -- readings` one topic.
 
 mod active_devices;
+mod alerts;
 mod analytics;
 mod audit;
 mod bench;
@@ -376,6 +377,7 @@ fn main() -> ExitCode {
         }),
         harness::topic!(usage_ties::{of_readings_at_one_instant_the_lowest_is_first_and_the_highest_last}),
     ];
+    topics.extend(alerts::topics());
     topics.extend(analytics::topics());
     topics.extend(ingest::topics());
     topics.extend(keys::topics());

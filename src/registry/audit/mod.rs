@@ -83,6 +83,9 @@ actions! {
     WebhookDelete = "webhook.delete";
     WebhookTest = "webhook.test";
     WebhookResend = "webhook.resend";
+    AlertCreate = "alert.create";
+    AlertUpdate = "alert.update";
+    AlertDelete = "alert.delete";
     SqlRoleCreate = "sql_role.create";
     SqlRoleDrop = "sql_role.drop";
 }

@@ -20,10 +20,33 @@ pub const RANGE: &str = "metric={own-metric}&bucket=total&from=2026-01-01&to=202
 
 const PROFILE: &str = r#"{"name": "N", "format": "json", "fields": [{"from": "/v", "metric": "{own-metric}"}]}"#;
 
+macro_rules! threshold {
+    ($metric:literal, $scope:literal) => {
+        concat!(
+            r#"{"name": "N", "kind": "threshold", "bucket": "day", "stat": "sum", "above": 1, "metric": ""#,
+            $metric,
+            r#"", "scope": ""#,
+            $scope,
+            r#""}"#
+        )
+    };
+}
+
+const THRESHOLD: &str = threshold!("{own-metric}", "provider");
+
 /// Every place of every operation where something can be named. `{key}` of a path is what its resource is of.
 pub const CALLS: &[Call] = &[
     call("get /v1/accounting", ""),
     call("get /v1/accounting", "key={apikey!}"),
+    call("get /v1/alerts", ""),
+    call("get /v1/alerts/{alert}", ""),
+    with("put /v1/alerts/{alert!}", THRESHOLD),
+    with("put /v1/alerts/new", threshold!("{own-metric}", "customer:{customer}")),
+    with("put /v1/alerts/new", threshold!("{own-metric}", "group:{group}")),
+    with("put /v1/alerts/new", threshold!("{own-metric}", "device:{device}")),
+    with("put /v1/alerts/new", threshold!("{metric}", "provider")),
+    call("delete /v1/alerts/{alert}", ""),
+    call("get /v1/alerts/{alert}/history", ""),
     call("get /v1/audit", ""),
     call("get /v1/audit", "key={apikey!}"),
     call("get /v1/audit", "entity={customer}"),

@@ -33,6 +33,12 @@ async fn fill(app: &TestApp, key: &str, mark: &str) -> Names {
             "profiles",
             json!({"name": "N", "format": "json", "fields": [{"from": "/v", "metric": own("metric")}]}),
         ),
+        (
+            "alert",
+            "alerts",
+            json!({"name": "N", "kind": "threshold", "bucket": "day", "stat": "sum", "above": 1, "metric": own("metric"),
+                "scope": format!("customer:{}", own("customer"))}),
+        ),
     ];
     for (what, list, body) in bodies {
         let made = app.put(key, &format!("/v1/{list}/{}", own(what)), body).await.expect_status(201).json();
@@ -75,7 +81,7 @@ async fn fill(app: &TestApp, key: &str, mark: &str) -> Names {
 
 /// What does not exist.
 fn nothing() -> Names {
-    let kinds = "customer group device metric review replacement apikey portal profile enrolling enrollment webhook delivery \
+    let kinds = "customer group device metric review replacement apikey portal profile enrolling enrollment webhook delivery alert \
                  provider";
     kinds.split_whitespace().map(|kind| (kind, [format!("absent-{kind}"), uuid::Uuid::now_v7().to_string()])).collect()
 }

@@ -1,0 +1,2 @@
+-- alerts.delete: with its history
+DELETE FROM alert WHERE alert_id = $1

@@ -121,7 +121,7 @@ fn judge_one<'a>(row: &'a Row, looks: &Looks, depth: Depth, now: DateTime<Utc>) 
 }
 
 fn tell(rule: &Rule, transition: &Transition, looks: &Looks) -> Told {
-    let span = looks.iter().map(|(_, span)| span).find(|span| Some(span.period) == transition.period);
+    let span = looks.iter().filter_map(|(_, span)| *span).find(|span| Some(span.period) == transition.period);
     Told {
         period: transition.period.as_ref().map(period_name),
         start: span.map(|span| span.start),

@@ -9,10 +9,12 @@ mod figures;
 mod history;
 mod judge;
 mod operations;
+mod put;
 mod rule;
 pub mod schedule;
 
 pub use judge::{Depth, judge};
+pub use operations::MOST_ALERTS;
 
 use utoipa_axum::router::OpenApiRouter;
 

@@ -15,26 +15,25 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::core::entity::Ref;
-use crate::core::interval::Interval;
 use crate::events;
 use crate::http::access::{Reader, Tenant, Writer};
 use crate::http::extract::{Body, NoParameters, PathRef, Query};
 use crate::http::page::{Page, Window};
 use crate::http::problem::{Code, Problem, ProblemBody, Result};
 use crate::registry::audit::{self, Action};
-use crate::registry::metrics::DecimalText;
 use crate::registry::{check_name, lookup, put_status};
-use crate::usage::{Metric, ScopeName, Stat, scope_name};
+use crate::usage::{Metric, ScopeName, scope_name};
 
 use super::history::{AlertState, Reason, Subject, Told};
-use super::rule::{Bucket, Kind, Rule, Said};
+use super::put::PutAlert;
+use super::rule::{Rule, Said};
 
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(put, get, delete))
 }
 
 /// Most alerts of a provider.
-const MAX_ALERTS: i64 = 10_000;
+pub const MOST_ALERTS: i64 = 10_000;
 
 /// What a provider wants to be told of its figures, and how it stands.
 #[derive(Debug, Serialize, ToSchema)]
@@ -66,46 +65,6 @@ pub struct Alert {
     created_at: DateTime<Utc>,
     /// When somebody last changed it.
     updated_at: DateTime<Utc>,
-}
-
-/// What makes an alert.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PutAlert {
-    /// Name for people, 1 to 256 characters.
-    #[schema(example = "Acme uses too much", min_length = 1, max_length = 256)]
-    name: String,
-    kind: Kind,
-    /// Whose figures: `provider`, `customer:<key>` (with all its sub-customers), `group:<key>` or `device:<key>`. The
-    /// provider's when left out.
-    #[schema(example = "customer:acme")]
-    scope: Option<String>,
-    /// Key or id of the metric.
-    #[schema(value_type = String, example = "energy")]
-    metric: Ref,
-    /// What period each figure is of: hours in UTC, days and months of the scope's billing calendar. A quota's is `day` or `month`.
-    bucket: Option<Bucket>,
-    /// The statistic, as in usage; `sum` when left out of a quota.
-    #[schema(inline)]
-    stat: Option<Stat>,
-    /// Threshold only: fires when the figure is above this number. A number or a string.
-    #[schema(value_type = Option<String>, example = "100")]
-    above: Option<DecimalText>,
-    /// Threshold only: fires when the figure is below this number at the end of its period. A number or a string.
-    #[schema(value_type = Option<String>)]
-    below: Option<DecimalText>,
-    /// Threshold only: the number that the figure has to come back to, once it fired; the one at which it fires when left out.
-    #[schema(value_type = Option<String>, example = "90")]
-    resolve: Option<DecimalText>,
-    /// Threshold only: for how long the figure has to be beyond before it fires, such as `15m`; at once when left out.
-    #[schema(value_type = Option<String>, example = "15m")]
-    r#for: Option<Interval>,
-    /// Quota only: what 100 percent are, more than 0. A number or a string.
-    #[schema(value_type = Option<String>)]
-    limit: Option<DecimalText>,
-    /// Quota only: percent of the limit that are told, each once a period; 80 and 100 when left out. At most 10, from 1 to 1000.
-    #[schema(value_type = Option<Vec<u32>>, example = json!([80, 100]))]
-    steps: Option<Vec<u32>>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -167,6 +126,10 @@ struct Locked {
 /// period on, with the readings that there are; `below` once the period has ended and everything recorded until then is in
 /// its figure. A **quota** tells each step of a limit once a period, when the figure reaches it.
 ///
+/// **Silence** fires when a device has no reading of the last while, or more than a share of the devices that are in the scope
+/// now; a device that came into it within that while is not silent. **Review** fires while readings of registers in the scope
+/// are under review. **Completeness** compares what was received of a finished day with what was expected.
+///
 /// A figure is the one that `GET /v1/usage` tells. While an alert fires it is not told again, but for further steps of a quota. It resolves when
 /// the figure comes back, or when a later period is judged that is not beyond; a quota's, when the next period begins. Late
 /// readings are judged for hours of the last two days, days of the last 35, and this month and the two before it: then an ended
@@ -192,10 +155,16 @@ async fn put(
     let mut db = app.query.begin().await?;
     let name = scope_name(body.scope.as_deref().unwrap_or("provider")).map_err(|why| Problem::field("/scope", why))?;
     let scope = Scope::find(&mut db, &tenant, &name).await?;
-    let PutAlert { name, kind, bucket, stat, above, below, resolve, r#for, limit, steps, metric, .. } = body;
-    let metric = find_metric(&mut db, &tenant, &metric).await?;
-    let metric_id = metric.metric_id;
-    let rule = Said { kind, metric, bucket, stat, above, below, resolve, r#for, limit, steps }.read()?;
+    let PutAlert { name, kind, bucket, stat, above, below, resolve, r#for, limit, steps, after, share, metric, .. } =
+        body;
+    let metric = match &metric {
+        Some(metric) => Some(find_metric(&mut db, &tenant, metric).await?),
+        None => None,
+    };
+    let (metric_id, is_of_device) = (metric.as_ref().map(|metric| metric.metric_id), scope.device_id.is_some());
+    let said =
+        Said { kind, metric, is_of_device, bucket, stat, above, below, resolve, r#for, limit, steps, after, share };
+    let rule = said.read()?;
 
     let locked = lock(&mut db, &tenant, &path.0).await?;
     let begins_anew = locked.as_ref().is_some_and(|old| old.scope != scope || old.rule.0 != rule);
@@ -211,7 +180,7 @@ async fn put(
         .bind(scope.device_id)
         .bind(metric_id)
         .bind(JsonColumn(&rule))
-        .bind(MAX_ALERTS)
+        .bind(MOST_ALERTS)
         .bind(begins_anew)
         .fetch_optional(&mut *db)
         .await?;
@@ -219,7 +188,7 @@ async fn put(
         (Some(created), _) => created,
         (None, Ref::Id(id)) => return Err(Problem::no_such("alert", id, None)),
         (None, Ref::Key(_)) => {
-            return Err(Problem::new(Code::TooManyAlerts, format!("a provider has {MAX_ALERTS} alerts at most")));
+            return Err(Problem::new(Code::TooManyAlerts, format!("a provider has {MOST_ALERTS} alerts at most")));
         }
     };
     let told = Told::by_hand(Reason::Changed);

@@ -19,7 +19,7 @@ const LATE_EVERY: u32 = 4;
 
 /// How long history is kept, and how much of each alert.
 const KEPT: TimeDelta = TimeDelta::days(400);
-const MOST_HISTORY: i64 = 1000;
+pub const MOST_HISTORY: i64 = 1000;
 
 /// How often older history is deleted.
 const FORGET_EVERY: Duration = Duration::from_secs(3600);

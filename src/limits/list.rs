@@ -3,7 +3,7 @@
 use crate::core::reading::MAX_READINGS;
 use crate::core::reading::csv::MAX_COLUMNS;
 use crate::http::extract::{self, MAX_PARAMETERS};
-use crate::{app, enroll, events, ingest, profiles, server, webhooks};
+use crate::{alerts, app, enroll, events, ingest, profiles, server, webhooks};
 
 macro_rules! limits {
     ($($variant:ident = $name:literal, $unit:literal, $option:expr, $fixed:expr, $what:literal;)*) => {
@@ -100,6 +100,10 @@ limits! {
         "Time for a webhook to answer; the attempt has failed beyond";
     EventAge = "event_age", "seconds", None, Some(events::AGE.as_secs()),
         "Time for an event to be kept, with what came of telling it; it is deleted beyond, and so are those beyond a million of a provider";
+    Alerts = "alerts", "alerts", None, Some(alerts::MOST_ALERTS.unsigned_abs()),
+        "Alerts of a provider; 409 beyond";
+    AlertHistory = "alert_history", "entries", None, Some(alerts::schedule::MOST_HISTORY.unsigned_abs()),
+        "Entries in the history of an alert, for 400 days; older ones are deleted beyond";
     HeadTime = "head_time", "seconds", Some("--head-timeout"), None,
         "Time for a request's head, and for a connection to stay idle (HTTP/2: to begin); closed beyond";
     BodyPause = "body_pause", "seconds", Some("--body-pause"), None,

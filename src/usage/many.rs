@@ -79,6 +79,14 @@ impl Many {
         Ok(Self { tenant, found: Found { metrics, stats, scope, range, series, sources, customers } })
     }
 
+    /// A customer with all its sub-customers; of none: all of the provider.
+    pub fn customers(&self, of: Option<i32>) -> Vec<i32> {
+        match of {
+            Some(id) => self.found.customers.subtree(id),
+            None => self.found.customers.ids().collect(),
+        }
+    }
+
     /// The metrics with these numbers.
     pub async fn metrics(&self, db: &mut PgConnection, ids: &[i32]) -> Result<HashMap<i32, Metric>> {
         let found: Vec<Metric> = self

@@ -148,13 +148,14 @@ impl Figure {
         Self { value, per: 1 }
     }
 
-    /// As a decimal: exact where it is of one, else rounded half to even to three decimals.
+    /// How many percent `part` is of `all`; none where there is nothing.
+    pub fn percent(part: i64, all: i64) -> Option<Self> {
+        (all > 0).then(|| Self { value: Scaled::new(i128::from(part) * 100_000, 3), per: all.into() })
+    }
+
+    /// As a decimal: exact where it is of one, else rounded half to even.
     pub fn shown(&self) -> Scaled {
-        if self.per == 1 {
-            return self.value;
-        }
-        let scale = self.value.scale.max(3);
-        Scaled::new(self.value.units.saturating_mul(power(scale - self.value.scale)), scale).divided_by(self.per)
+        self.value.divided_by(self.per)
     }
 
     /// Exact up to what 128 bits hold, which sums of readings and steps are far from.

@@ -129,11 +129,15 @@ fn each_step_of_a_quota_is_told_once_a_period() {
 
 #[test]
 fn a_share_is_compared_exactly() {
-    let share = |value: i64, per| Figure { value: Scaled::new(value, 0), per };
-    let percent = Scaled::new(333, 1);
-    assert_eq!(share(100, 3).compare(percent), Ordering::Greater);
-    assert_eq!(share(333, 10).compare(percent), Ordering::Equal);
-    assert_eq!(share(100, 3).shown().to_string(), "33.333");
+    let share = |part, all| Figure::percent(part, all).unwrap();
+    assert_eq!(Figure::percent(0, 0), None);
+    assert_eq!(share(1, 3).compare(Scaled::new(33_333, 3)), Ordering::Greater);
+    assert_eq!(share(1, 3).compare(Scaled::new(33_333_334, 6)), Ordering::Less);
+    assert_eq!(share(333, 1000).compare(Scaled::new(333, 1)), Ordering::Equal);
+    assert_eq!(
+        [share(1, 3), share(2, 3), share(1, 1)].map(|share| share.shown().to_string()),
+        ["33.333", "66.667", "100.000"]
+    );
     assert_eq!(Figure::whole(Scaled::new(125, 2)).shown().to_string(), "1.25");
 }
 

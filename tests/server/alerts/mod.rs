@@ -1,5 +1,6 @@
 //! Alerts: what fires and resolves when, and that it is what usage says.
 
+mod conditions;
 mod judging;
 mod keeping;
 mod usage;
@@ -17,6 +18,13 @@ pub fn topics() -> Vec<Vec<Test>> {
             what_is_not_fresh_is_not_judged,
             a_transition_is_whole_or_not_at_all_and_happens_once,
             a_server_judges_by_itself,
+        }),
+        topic!(conditions::{
+            a_silent_device_is_told_until_it_sends_again,
+            the_share_of_silent_devices_is_that_of_those_who_are_there,
+            reviews_are_told_while_any_is_open,
+            a_finished_day_that_misses_readings_is_told,
+            what_other_kinds_cannot_be_is_explained,
         }),
         topic!(keeping::{
             an_alert_is_made_replaced_found_and_deleted,

@@ -26,8 +26,7 @@ pub async fn the_share_of_silent_devices_is_that_of_those_who_are_there(app: Tes
         let body = json!({"customer": "other", "name": "N"});
         app.put(&world.key, &format!("/v1/devices/m{number}"), body).await.expect_status(201);
     }
-    let mut db = app.db().await;
-    sqlx::query("UPDATE assignment SET during = '(,)'").execute(&mut db).await.expect("assignments");
+    world.settle_in().await;
     // Of nine devices of `other` more than a third, of the whole provider any.
     let body = json!({"kind": "silence", "scope": "customer:other", "after": "1h", "share": "33.333", "resolve": "20"});
     world.alert("third", body).await;
@@ -45,7 +44,7 @@ pub async fn the_share_of_silent_devices_is_that_of_those_who_are_there(app: Tes
     // One that came just now is not silent, but there.
     app.put(&world.key, "/v1/devices/m12", json!({"customer": "other"})).await.expect_status(201);
     let since = "UPDATE assignment SET during = '[2026-03-02 10:30+00,)' WHERE lower(during) IS NOT NULL";
-    sqlx::query(since).execute(&mut db).await.expect("an assignment");
+    sqlx::query(since).execute(&mut app.db().await).await.expect("an assignment");
     assert_eq!(world.judge("2026-03-02T10:42:00Z").await, 1);
     assert_eq!(world.history("third").await, ["firing 33.333", "resolved 20.000 back"]);
     assert_eq!(world.history("any").await, ["firing 27.273"]);

@@ -33,10 +33,17 @@ impl<'a> World<'a> {
         for (path, body) in things {
             app.put(&key, &format!("/v1/{path}"), body).await.expect_status(201);
         }
-        // They have been where they are ever since.
-        let since = "UPDATE assignment SET during = '(,)'";
-        sqlx::query(since).execute(&mut app.db().await).await.expect("assignments");
-        Self { app, key }
+        let world = Self { app, key };
+        world.settle_in().await;
+        world
+    }
+
+    /// Devices that are there have been where they are for long.
+    pub async fn settle_in(&self) {
+        let mut db = self.app.db().await;
+        for sql in ["UPDATE assignment SET during = '(,)'", "UPDATE device SET created_at = '2026-01-01'"] {
+            sqlx::query(sql).execute(&mut db).await.expect(sql);
+        }
     }
 
     /// Readings as lines of `device,metric,at,value`, and the rollups brought up to them.

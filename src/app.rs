@@ -19,7 +19,7 @@ use crate::http::{extract, intake, security};
 use crate::limits::Guards;
 use crate::openapi::{self, KnownParameters};
 use crate::server::{self, Drain};
-use crate::{alerts, dashboard, enroll, ingest, keys, profiles, registry, service, usage, webhooks};
+use crate::{alerts, dashboard, enroll, ingest, keys, observe, profiles, registry, service, usage, webhooks};
 
 /// What every handler may use. Cheap to clone.
 #[derive(Clone)]
@@ -42,8 +42,8 @@ pub struct App {
     pub guards: Arc<Guards>,
     /// Whether the server stops.
     pub drain: Drain,
-    /// Renders `/metrics`.
-    pub metrics: metrics_exporter_prometheus::PrometheusHandle,
+    /// What `/metrics` tells.
+    pub metrics: observe::Metrics,
 }
 
 /// Largest body of a registry operation, in bytes: 10,000 devices with long names fit.
@@ -87,7 +87,7 @@ pub fn router(app: App) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), intake::guard))
         .layer(middleware::from_fn_with_state(app.clone(), server::say_goodbye))
         .layer(middleware::from_fn(security::protect))
-        .layer(crate::observe::layers())
+        .layer(observe::layers())
         .with_state(app)
 }
 

@@ -3,6 +3,7 @@
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::header;
+use axum::middleware;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use utoipa::openapi::OpenApi;
@@ -12,7 +13,7 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::http::problem::{Code, Problem, Result};
 use crate::http::security;
-use crate::migrate;
+use crate::{migrate, observe, server};
 
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(readyz)).routes(routes!(metrics))
@@ -55,10 +56,27 @@ async fn readyz(State(app): State<App>) -> Result<&'static str> {
 
 /// Metrics in Prometheus' text format
 #[utoipa::path(get, path = "/metrics", tag = "Service",
-    responses((status = 200, description = "Counters, gauges and histograms", body = String, content_type = "text/plain")))]
+    responses(
+        (status = 200, description = "Counters, gauges and histograms", body = String, content_type = "text/plain"),
+        (status = 404, description = "They have a listener of their own (`--listen-metrics`)", body = crate::http::problem::ProblemBody, content_type = "application/problem+json")))]
 async fn metrics(State(app): State<App>) -> Response {
-    crate::observe::sample(&app);
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render()).into_response()
+    if app.metrics.is_apart {
+        return Problem::new(Code::NotFound, "the metrics of this server have a listener of their own").into_response();
+    }
+    page(&app)
+}
+
+fn page(app: &App) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], observe::render(app)).into_response()
+}
+
+/// The metrics alone, for a listener of their own.
+pub fn metrics_alone(app: App) -> Router {
+    Router::new()
+        .route("/metrics", get(|State(app): State<App>| async move { page(&app) }))
+        .fallback(|| async { Problem::new(Code::NotFound, "here is nothing but /metrics") })
+        .layer(middleware::from_fn_with_state(app.clone(), server::say_goodbye))
+        .with_state(app)
 }
 
 async fn problem_list() -> Html<String> {

@@ -74,7 +74,7 @@ async fn round(
     let (alerts, firing): (i64, i64) =
         sqlx::query_as(include_str!("../../sql/alerts/counts.sql")).fetch_one(&mut *db).await?;
     metrics::gauge!("meterbase_alerts").set(alerts as f64);
-    metrics::gauge!("meterbase_alerts_firing").set(firing as f64);
+    metrics::gauge!("meterbase_firing_alerts").set(firing as f64);
     Ok(())
 }
 

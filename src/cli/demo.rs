@@ -39,6 +39,9 @@ pub struct DemoArgs {
     /// Host and port to listen on; port 0 takes any free one [default: 127.0.0.1:8080, with --once any free port]
     #[arg(long, env = "METERBASE_LISTEN", value_name = "HOST:PORT")]
     listen: Option<String>,
+    /// Host and port on which there are the metrics and nothing else, in plain HTTP; then they are not among the API
+    #[arg(long, env = "METERBASE_LISTEN_METRICS", value_name = "HOST:PORT")]
+    listen_metrics: Option<String>,
     #[command(flatten, next_help_heading = "Size of the fleet")]
     size: SizeArgs,
     #[command(flatten)]
@@ -61,7 +64,8 @@ impl DemoArgs {
     async fn serve(&self, database: &Database, stop: CancellationToken) -> Result<(), Failure> {
         let usual = if self.once { "127.0.0.1:0" } else { "127.0.0.1:8080" };
         let listen = self.listen.clone().unwrap_or_else(|| usual.to_owned());
-        let server = Server::start(&ServeConfig { listen, ..ServeConfig::default() }, database).await?;
+        let listen_metrics = self.listen_metrics.clone();
+        let server = Server::start(&ServeConfig { listen, listen_metrics, ..ServeConfig::default() }, database).await?;
         let shown = until(stop.clone(), self.show(&server, database)).await;
         if shown.is_err() || self.once {
             let stopped = server.stop().await;
@@ -99,18 +103,19 @@ impl DemoArgs {
             meters::complain(&report);
             return Err(Failure::Failed("the figures are NOT those of the meters, see above".to_owned()));
         }
-        if self.once { Ok(()) } else { print(&directions(&url, &admin, &mut db, database, &fleet).await?) }
+        if self.once { Ok(()) } else { print(&directions(server, &admin, &mut db, database, &fleet).await?) }
     }
 }
 
 /// Where everything is, and what to try.
 async fn directions(
-    url: &str,
+    server: &Server,
     admin: &str,
     db: &mut PgConnection,
     database: &Database,
     fleet: &Fleet,
 ) -> Result<String, Failure> {
+    let (url, metrics) = (reachable(server.url()), reachable(server.metrics_url()));
     let roster = &fleet.providers[0];
     let (provider, metric) = (roster.catalog.key, roster.catalog.metrics[0].key);
     let customer = roster.catalog.customers[0].key;
@@ -123,7 +128,7 @@ async fn directions(
         "\
 Dashboard      {url}/
 API and tries  {url}/docs
-Metrics        {url}/metrics
+Metrics        {metrics}
 SQL            {sql}
 Admin key      {admin}
 Key of {provider} (shown this once)

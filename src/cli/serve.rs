@@ -23,7 +23,7 @@ use crate::webhooks::{self, Reach};
 /// Run the server
 ///
 /// Brings the database's schema to this version, then serves the HTTP API, its documentation under /docs, and metrics
-/// under /metrics. Without a database URL it runs a PostgreSQL of its own in the data directory; the first start prints
+/// under /metrics or at an address of their own. Without a database URL it runs a PostgreSQL of its own in the data directory; the first start prints
 /// an admin key. The address is printed on standard output once the server can be reached. SIGTERM and SIGINT let
 /// requests under way finish; SIGHUP reads the TLS files again.
 #[derive(Debug, Clone, Args)]
@@ -54,6 +54,19 @@ pub struct ServeArgs {
     /// Host and port on which plain HTTP is spoken too, for callers on this machine alone
     #[arg(long, env = "METERBASE_LISTEN_HTTP", value_name = "LOOPBACK:PORT", requires = "tls_cert")]
     listen_http: Option<String>,
+    /// Host and port on which there are the metrics and nothing else, in plain HTTP and without a key; then they are not
+    /// among the API
+    ///
+    /// Whoever reaches it can read them: a loopback address, such as 127.0.0.1:9464, or one of a network for monitoring alone.
+    #[arg(long, env = "METERBASE_LISTEN_METRICS", value_name = "HOST:PORT")]
+    listen_metrics: Option<String>,
+    /// How often the database is asked what the metrics tell of it
+    #[arg(long, env = "METERBASE_METRICS_EVERY", value_name = "TIME", default_value = "15s", value_parser = some_time)]
+    metrics_every: Duration,
+    /// A directory on the disk of the database, where PostgreSQL runs on this machine: the metrics tell how much is free
+    /// [default: that of the embedded PostgreSQL]
+    #[arg(long, env = "METERBASE_DATABASE_DISK", value_name = "DIRECTORY")]
+    database_disk: Option<PathBuf>,
     /// How long after a period's end its figures may still change; until then they are not final
     #[arg(long, env = "METERBASE_LATE_HORIZON", value_name = "TIME", default_value = "30d", value_parser = time)]
     late_horizon: Duration,
@@ -174,7 +187,7 @@ impl Pools {
 }
 
 /// Connections that a server has beside its pools, for its background work.
-const BACKGROUND_CONNECTIONS: u32 = 4 + OTHER_CONNECTIONS;
+const BACKGROUND_CONNECTIONS: u32 = 5 + OTHER_CONNECTIONS;
 
 impl ServeArgs {
     pub async fn run(self, stop: CancellationToken) -> Result<(), Failure> {
@@ -206,6 +219,9 @@ impl ServeArgs {
             listen: self.listen.clone(),
             tls,
             listen_http: self.listen_http.clone(),
+            listen_metrics: self.listen_metrics.clone(),
+            metrics_every: self.metrics_every,
+            database_disk: self.database_disk.clone(),
             limits: self.bounds.limits(),
             query_connections: self.pools.query_connections,
             ingest_connections: self.pools.ingest_connections,

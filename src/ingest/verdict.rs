@@ -31,6 +31,9 @@ pub enum Status {
     Rejected,
 }
 
+/// All of them, as answers and metrics name them.
+pub const VERDICTS: [&str; 5] = ["stored", "duplicate", "conflict", "quarantined", "rejected"];
+
 /// What became of the readings of a body. The five numbers add up to `received`.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Receipt {
@@ -115,14 +118,8 @@ impl Receipt {
 
     /// Counts the readings in the server's metrics.
     pub fn count(&self) {
-        let verdicts = [
-            ("stored", self.stored),
-            ("duplicate", self.duplicates),
-            ("conflict", self.conflicts),
-            ("quarantined", self.quarantined),
-            ("rejected", self.rejected),
-        ];
-        for (verdict, number) in verdicts {
+        let numbers = [self.stored, self.duplicates, self.conflicts, self.quarantined, self.rejected];
+        for (verdict, number) in VERDICTS.into_iter().zip(numbers) {
             metrics::counter!("meterbase_readings_total", "verdict" => verdict).increment(number as u64);
         }
     }

@@ -83,6 +83,11 @@ impl Ingest {
         &self.replayer
     }
 
+    /// Readings that wait to be stored.
+    pub fn waiting(&self) -> usize {
+        self.queue.readings()
+    }
+
     /// Refuses at once what could not wait just now.
     pub fn has_room(&self, provider_id: i32) -> Result<()> {
         self.queue.full(provider_id).map_or(Ok(()), |full| Err(refusal(full)))
@@ -103,7 +108,6 @@ impl Ingest {
         if let Err((full, _)) = self.queue.push(batch) {
             return Err(refusal(full));
         }
-        metrics::gauge!("meterbase_ingest_queue_readings").set(self.queue.readings() as f64);
         Ok(Waiting(stored))
     }
 
@@ -173,7 +177,6 @@ impl Writer {
             Lane::Express => self.settings.flush_readings.min(EXPRESS_READINGS),
         };
         while let Some(batches) = self.queue.take(self.lane, most, self.settings.linger).await {
-            metrics::gauge!("meterbase_ingest_queue_readings").set(self.queue.readings() as f64);
             let left_out = self.store(batches).await;
             self.queue.stored(self.lane);
             for (provider_id, batches) in left_out {

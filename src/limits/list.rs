@@ -44,6 +44,8 @@ macro_rules! limits {
 limits! {
     Connections = "connections", "connections", Some("--max-connections"), None,
         "Connections of callers at once; a further one is answered 503, or closed before TLS begins";
+    MetricsConnections = "metrics_connections", "connections", None, Some(server::MAX_METRICS_CONNECTIONS as u64),
+        "Connections to the metrics' own listener at once; a further one is answered 503";
     Requests = "requests", "requests", Some("--max-requests"), None,
         "Requests being answered at once, over all connections; 503 beyond, except for health and metrics";
     InflightBytes = "inflight_bytes", "bytes", Some("--max-inflight-bytes"), None,

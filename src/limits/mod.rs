@@ -15,10 +15,13 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use crate::enroll::Tries;
+use crate::observe::Sample;
 pub use budget::{Budget, Share};
 pub use list::Limit;
 pub use provider::{Hold, Part, Parts};
 use rate::Rates;
+
+use crate::server;
 
 /// The limits that an operator may set.
 #[derive(Debug, Clone)]
@@ -84,6 +87,8 @@ pub struct Guards {
     pub limits: Limits,
     pub connections: Arc<Budget>,
     pub requests: Arc<Budget>,
+    /// Connections to the listener of the metrics.
+    pub metrics_connections: Arc<Budget>,
     pub memory: Arc<Budget>,
     /// Devices that wait for another configuration: some of the requests.
     pub config_waits: Arc<Budget>,
@@ -107,6 +112,7 @@ impl Guards {
         Arc::new(Self {
             connections: Budget::new(Limit::Connections, limits.connections),
             requests: Budget::new(Limit::Requests, limits.requests),
+            metrics_connections: Budget::new(Limit::MetricsConnections, server::MAX_METRICS_CONNECTIONS),
             memory: Budget::new(Limit::InflightBytes, limits.inflight_bytes),
             config_waits: Budget::new(Limit::ConfigWaits, config_waits(&limits)),
             parts: Parts::new(limits.provider_inflight_bytes, decoder_count),
@@ -148,6 +154,7 @@ impl Guards {
         match limit {
             Limit::Connections => Some(self.connections.used()),
             Limit::Requests => Some(self.requests.used()),
+            Limit::MetricsConnections => Some(self.metrics_connections.used()),
             Limit::InflightBytes => Some(self.memory.used()),
             Limit::ProviderInflightBytes => Some(self.parts.most_memory()),
             Limit::ConfigWaits => Some(self.config_waits.used()),
@@ -156,15 +163,22 @@ impl Guards {
         }
     }
 
-    /// Tells the metrics the limits and their use as of now.
-    pub fn sample(&self) {
+    /// The limits and their use as of now, for the metrics.
+    pub fn samples(&self) -> Vec<Sample> {
+        let mut samples = Vec::new();
         for limit in Limit::ALL {
-            let labels = [("limit", limit.name()), ("unit", limit.unit())];
-            metrics::gauge!("meterbase_limit", &labels).set(self.value(*limit) as f64);
-            if let Some(used) = self.used(*limit) {
-                metrics::gauge!("meterbase_limit_used", &labels).set(used as f64);
+            let (value, used) = match limit.unit() {
+                "bytes" => ("meterbase_limit_bytes", "meterbase_limit_used_bytes"),
+                "seconds" => ("meterbase_limit_seconds", ""),
+                "readings a second" => ("meterbase_limit_items_per_second", ""),
+                _ => ("meterbase_limit_items", "meterbase_limit_used_items"),
+            };
+            samples.push(Sample::of(value, self.value(*limit) as f64).with("limit", limit.name()));
+            if let Some(number) = self.used(*limit) {
+                samples.push(Sample::of(used, number as f64).with("limit", limit.name()));
             }
         }
+        samples
     }
 }
 

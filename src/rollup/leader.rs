@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::retention::{self, Keep};
 use super::{apache, community};
 use crate::database::Edition;
+use crate::observe::Task;
 
 /// Key of the advisory lock: "rollups" in ASCII.
 pub const LOCK: i64 = 0x0072_6f6c_6c75_7073;
@@ -88,7 +89,10 @@ async fn run_always(options: PgConnectOptions, edition: Edition, keep: Keep, eve
         if retention_due {
             retained = Some(Instant::now());
         }
-        match round(&mut connection, &options, edition, retention_due.then_some(&keep)).await {
+        let began = Instant::now();
+        let done = round(&mut connection, &options, edition, retention_due.then_some(&keep)).await;
+        Task::Rollups.ended(began, done.is_ok());
+        match done {
             Ok(()) => pause = every,
             Err(error) => {
                 // The connection may be what is broken, and it may hold the lock: a new one starts clean.
@@ -111,13 +115,8 @@ async fn round(
         Some(db) => db,
         None => connection.insert(options.connect().await?),
     };
-    let lag: Option<f64> = sqlx::query_scalar(
-        "SELECT extract(epoch FROM clock_timestamp() - min(changed_at))::double precision FROM reading_change",
-    )
-    .fetch_one(&mut *db)
-    .await?;
-    metrics::gauge!("meterbase_rollup_lag_seconds").set(lag.unwrap_or(0.0));
-    if lag.is_none() && retention.is_none() && !(edition == Edition::Community && community::behind(db).await?) {
+    let pending: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM reading_change)").fetch_one(&mut *db).await?;
+    if !pending && retention.is_none() && !(edition == Edition::Community && community::behind(db).await?) {
         return Ok(());
     }
     let leading: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(LOCK).fetch_one(&mut *db).await?;

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, Sleep};
 
-use crate::limits::{Guards, Limit, Share};
+use crate::limits::{Budget, Limit, Limits, Share};
 
 /// Length of what a connection of HTTP/2 begins with, RFC 9113, section 3.4. So much is read of every connection before
 /// it is known to be one of HTTP/1, whose own time limits begin only then.
@@ -29,7 +29,11 @@ const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: applicat
 #[derive(Clone)]
 pub struct Acceptor<A> {
     pub inner: A,
-    pub guards: Arc<Guards>,
+    /// How many there may be.
+    pub connections: Arc<Budget>,
+    pub limits: Limits,
+    /// Connections over the limit that are told so at once.
+    pub goodbyes: Arc<Semaphore>,
     /// Whether a caller can be told something before `inner` has seen it.
     pub is_plain: bool,
 }
@@ -48,12 +52,11 @@ where
     type Future = Accepting<Self::Stream, Self::Service>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        let Some(share) = self.guards.connections.take(1) else {
-            let goodbyes = self.is_plain.then(|| self.guards.goodbyes.clone());
+        let Some(share) = self.connections.take(1) else {
+            let goodbyes = self.is_plain.then(|| self.goodbyes.clone());
             return Box::pin(turn_away(stream, goodbyes));
         };
-        let limits = &self.guards.limits;
-        let (head_timeout, answer_pause) = (limits.head_timeout, limits.answer_pause);
+        let (head_timeout, answer_pause) = (self.limits.head_timeout, self.limits.answer_pause);
         let accepted = stream.set_nodelay(true).map(|()| self.inner.accept(stream, service));
         Box::pin(async move {
             let (stream, service) = accepted?.await?;
@@ -192,7 +195,6 @@ mod tests {
     use tokio::io::AsyncReadExt;
 
     use super::*;
-    use crate::limits::Budget;
 
     fn connection<Stream>(stream: Stream, answer_pause: Duration, head_timeout: Duration) -> Connection<Stream> {
         let beginning = Some(Beginning { awaited: PREFACE, end: Box::pin(tokio::time::sleep(head_timeout)) });

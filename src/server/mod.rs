@@ -2,18 +2,15 @@
 
 mod connections;
 mod drain;
+mod listen;
 mod tls;
 
 use std::io;
-use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum_server::Handle;
-use axum_server::accept::DefaultAcceptor;
-use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
-use hyper_util::rt::TokioTimer;
-use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -26,12 +23,10 @@ use crate::http::callers::{self, Callers, NOTING};
 use crate::ingest::{self, Ingest, Writers};
 use crate::limits::{Guards, Limits};
 use crate::migrate::{self, MigrateError};
-use crate::observe;
+use crate::observe::{self, gather};
 use crate::profiles::ConfigWatch;
 use crate::rollup::{self, columnstore, retention::Keep};
-use crate::server::connections::Acceptor;
-use crate::server::drain::Door;
-use crate::server::tls::Identified;
+use crate::server::listen::Listeners;
 use crate::verify::{self, schedule::Schedule};
 use crate::webhooks::{self, Courier};
 
@@ -47,6 +42,12 @@ pub struct ServeConfig {
     pub tls: Option<TlsFiles>,
     /// Host and port, of this machine alone, on which plain HTTP is spoken beside.
     pub listen_http: Option<String>,
+    /// Host and port on which there are the metrics and nothing else, in plain HTTP; without it they are among the API.
+    pub listen_metrics: Option<String>,
+    /// How often the database is asked what the metrics tell of it.
+    pub metrics_every: Duration,
+    /// A directory on the disk of the database; where it is embedded that is known.
+    pub database_disk: Option<PathBuf>,
     /// What callers can make the server hold or wait for.
     pub limits: Limits,
     /// Most connections to the database for queries and the registry.
@@ -83,6 +84,9 @@ impl Default for ServeConfig {
             listen: "127.0.0.1:8080".to_owned(),
             tls: None,
             listen_http: None,
+            listen_metrics: None,
+            metrics_every: gather::EVERY,
+            database_disk: None,
             limits: Limits::default(),
             query_connections: 16,
             ingest_connections: 4,
@@ -129,6 +133,7 @@ pub const OTHER_CONNECTIONS: u32 = PATIENT_CONNECTIONS + callers::CONNECTIONS + 
 #[derive(Debug)]
 pub struct Server {
     url: String,
+    metrics_url: String,
     found: Found,
     handle: Handle<Peer>,
     drain: Drain,
@@ -149,6 +154,9 @@ pub const MAX_STREAMS: u32 = 256;
 
 /// Largest head of a request, in bytes. HTTP/1 reads bodies into a buffer of this size too.
 pub const MAX_HEAD: u32 = 64 * 1024;
+
+/// Connections that the metrics' own listener has at once.
+pub const MAX_METRICS_CONNECTIONS: usize = 16;
 
 /// How much of bodies a caller may send over HTTP/2 before the server asks for more, in bytes: of one request, and of
 /// all on a connection.
@@ -172,15 +180,8 @@ impl Server {
     pub async fn start(config: &ServeConfig, database: &Database) -> Result<Self, StartError> {
         // Everything that needs no database comes first: its errors show at once.
         let tls = config.tls.as_ref().map(TlsFiles::load).transpose()?;
-        let (listener, address) = listen("--listen", &config.listen).await?;
-        let plain = match &config.listen_http {
-            Some(plain) => Some(listen_here(plain).await?),
-            None => None,
-        };
-        if tls.is_none() && !address.ip().is_loopback() {
-            tracing::warn!("no --tls-cert: keys and readings travel in the clear, unless a proxy in front adds TLS");
-        }
-        let url = format!("{}://{address}", if tls.is_some() { "https" } else { "http" });
+        let listeners = Listeners::open(config, tls.clone()).await?;
+        let (url, metrics_url) = (listeners.url.clone(), listeners.metrics_url.clone());
 
         let mut db = database.connect().await?;
         let found = database::check(&mut db).await?;
@@ -190,9 +191,9 @@ impl Server {
         }
         drop(db);
 
-        let metrics = observe::start_metrics()?;
+        let recorder = observe::start_metrics()?;
         let pools = u64::from(config.query_connections + config.ingest_connections + OTHER_CONNECTIONS);
-        connections::make_room(config.limits.connections as u64 + pools);
+        connections::make_room((config.limits.connections + MAX_METRICS_CONNECTIONS) as u64 + pools);
         let (ingest, writers) = Ingest::start(
             database::pool(&database.options, "ingest", config.ingest_connections, config.ingest_timeout),
             database::pool(&database.options, "ingest waiting", PATIENT_CONNECTIONS, config.ingest_timeout),
@@ -201,13 +202,13 @@ impl Server {
         );
         let replayer = ingest.replayer().clone();
         let (ingest, drain) = (Arc::new(ingest), Drain::default());
-        let app = application(config, database, &found, ingest.clone(), drain.clone(), metrics.clone());
+        let app = application(config, database, &found, ingest.clone(), drain.clone(), recorder.clone());
         let stop = CancellationToken::new();
         let mut background = JoinSet::new();
         background.spawn(until(stop.clone(), async move {
             loop {
                 tokio::time::sleep(METRICS_UPKEEP).await;
-                metrics.run_upkeep();
+                recorder.run_upkeep();
             }
         }));
         let refresher =
@@ -229,19 +230,22 @@ impl Server {
         if let (Some(files), Some(tls)) = (config.tls.clone(), tls.clone()) {
             background.spawn(until(stop.clone(), tls::reload_on_hangup(files, tls)));
         }
+        let disk = config.database_disk.clone().or_else(|| Some(database.embedded()?.postgres_dir()));
+        background.spawn(gather::run(database.options.clone(), disk, app.metrics.gathered.clone(), stop.clone()));
         let handle = Handle::new();
-        let doors = [
-            Some((Door::new(listener, drain.clone()), tls)),
-            plain.map(|plain| (Door::new(plain, drain.clone()), None)),
-        ];
-        let serving = tokio::spawn(serve_all(doors.into_iter().flatten().collect(), handle.clone(), app));
+        let serving = tokio::spawn(listeners.serve(handle.clone(), app));
         let drain_timeout = config.drain_timeout;
-        Ok(Self { url, found, handle, drain, serving, ingest, writers, background, stop, drain_timeout })
+        Ok(Self { url, metrics_url, found, handle, drain, serving, ingest, writers, background, stop, drain_timeout })
     }
 
     /// Where it can be reached: scheme, address and the actual port.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Where its metrics are.
+    pub fn metrics_url(&self) -> &str {
+        &self.metrics_url
     }
 
     /// The database that it runs on.
@@ -298,28 +302,6 @@ async fn until(stop: CancellationToken, work: impl Future<Output = ()>) {
     stop.run_until_cancelled(work).await;
 }
 
-async fn listen(option: &'static str, address: &str) -> Result<(TcpListener, SocketAddr), StartError> {
-    let unusable = |error| StartError::Listen(option, address.to_owned(), error);
-    let listener = TcpListener::bind(address).await.map_err(|error| match error.kind() {
-        io::ErrorKind::InvalidInput => unusable(io::Error::other("not a host and a port such as 127.0.0.1:8080")),
-        _ => unusable(error),
-    })?;
-    let bound = listener.local_addr().map_err(unusable)?;
-    Ok((listener, bound))
-}
-
-/// For callers of this machine alone.
-async fn listen_here(address: &str) -> Result<TcpListener, StartError> {
-    const OPTION: &str = "--listen-http";
-    let (listener, bound) = listen(OPTION, address).await?;
-    if !bound.ip().is_loopback() {
-        let error = io::Error::other("plain HTTP is spoken on a loopback address alone, such as 127.0.0.1:8080");
-        return Err(StartError::Listen(OPTION, address.to_owned(), error));
-    }
-    tracing::info!("plain HTTP for this machine on http://{bound}");
-    Ok(listener)
-}
-
 /// What the handlers share.
 fn application(
     config: &ServeConfig,
@@ -327,7 +309,7 @@ fn application(
     found: &Found,
     ingest: Arc<Ingest>,
     drain: Drain,
-    metrics: metrics_exporter_prometheus::PrometheusHandle,
+    recorder: metrics_exporter_prometheus::PrometheusHandle,
 ) -> App {
     let query = database::pool(&database.options, "query", config.query_connections, config.query_timeout);
     App {
@@ -340,41 +322,11 @@ fn application(
         late_horizon: config.late_horizon,
         guards: Guards::new(config.limits.clone()),
         drain,
-        metrics,
-    }
-}
-
-/// Serves at several doors until all are closed, or one fails.
-async fn serve_all(doors: Vec<(Door, Option<RustlsConfig>)>, handle: Handle<Peer>, app: App) -> io::Result<()> {
-    let serving = doors.into_iter().map(|(door, tls)| serve(door, tls, handle.clone(), app.clone()));
-    futures::future::try_join_all(serving).await.map(drop)
-}
-
-async fn serve(door: Door, tls: Option<RustlsConfig>, handle: Handle<Peer>, app: App) -> io::Result<()> {
-    let guards = app.guards.clone();
-    let service = app::router(app).into_make_service_with_connect_info::<Peer>();
-    let mut server = axum_server::Server::<Peer>::from_listener(door).handle(handle);
-    let http = server.http_builder();
-    http.http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(guards.limits.head_timeout)
-        .max_buf_size(MAX_HEAD as usize);
-    http.http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(PING_INTERVAL)
-        .keep_alive_timeout(PING_INTERVAL)
-        .max_header_list_size(MAX_HEAD)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_concurrent_streams(MAX_STREAMS);
-    match tls {
-        Some(tls) => {
-            let inner = Identified(RustlsAcceptor::new(tls));
-            server.acceptor(Acceptor { inner, guards, is_plain: false }).serve(service).await
-        }
-        None => {
-            let inner = DefaultAcceptor::new();
-            server.acceptor(Acceptor { inner, guards, is_plain: true }).serve(service).await
-        }
+        metrics: observe::Metrics {
+            recorder,
+            gathered: Arc::new(gather::Gathered::new(config.metrics_every)),
+            found: found.clone(),
+            is_apart: config.listen_metrics.is_some(),
+        },
     }
 }

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::difference::Difference;
 use super::run::{Ask, Listener};
 use super::sample::Sample;
+use crate::observe::Task;
 
 /// How often, and how much each time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +25,7 @@ const LOCK: i64 = 0x7665_7269_6679;
 /// A server that has just started has other things to do.
 const SETTLING: Duration = Duration::from_secs(300);
 
-/// Longest wait between two looks whether a run is due, or what another server found.
+/// Longest wait between two looks whether a run is due.
 const LOOK: Duration = Duration::from_secs(60);
 
 /// Differences of a run that are logged; all are counted.
@@ -34,9 +35,9 @@ const LOGGED: u32 = 20;
 const REST: u32 = 4;
 
 /// How a run of the schedule is named in the table `verification`.
-const NAME: &str = "on schedule: ";
+pub const NAME: &str = "on schedule: ";
 
-/// Verifies as often as the schedule says until `stop`, and keeps the metrics of the last run.
+/// Verifies as often as the schedule says until `stop`.
 pub async fn run(options: PgConnectOptions, schedule: Schedule, stop: CancellationToken) {
     stop.run_until_cancelled(run_always(options.application_name("meterbase verify"), schedule)).await;
 }
@@ -46,7 +47,10 @@ async fn run_always(options: PgConnectOptions, schedule: Schedule) {
     loop {
         tokio::time::sleep(pause).await;
         pause = LOOK.min(schedule.every);
-        if let Err(error) = look(&options, schedule).await {
+        let began = Instant::now();
+        let looked = look(&options, schedule).await;
+        Task::Verify.ended(began, looked.is_ok());
+        if let Err(error) = looked {
             tracing::warn!(%error, again_in = ?pause, "figures could not be verified");
         }
     }
@@ -64,7 +68,6 @@ async fn look(options: &PgConnectOptions, schedule: Schedule) -> sqlx::Result<()
             verify(&mut db, schedule.sample).await?;
         }
     }
-    tell(&mut db).await?;
     db.close().await
 }
 
@@ -79,17 +82,6 @@ async fn verify(db: &mut PgConnection, sample: Sample) -> sqlx::Result<()> {
         tracing::error!(compared, differences, ?took, "figures are not what the readings say");
     } else {
         tracing::info!(compared, ?took, "figures are what the readings say, as far as they were compared");
-    }
-    Ok(())
-}
-
-/// Exports what the last run of the schedule found, whichever server ran it.
-async fn tell(db: &mut PgConnection) -> sqlx::Result<()> {
-    let last: Option<(i64, f64)> =
-        sqlx::query_as(include_str!("../../sql/verify/last.sql")).bind(NAME).fetch_optional(db).await?;
-    if let Some((differences, finished_at)) = last {
-        metrics::gauge!("meterbase_verify_differences").set(differences as f64);
-        metrics::gauge!("meterbase_verify_last_run_timestamp_seconds").set(finished_at);
     }
     Ok(())
 }

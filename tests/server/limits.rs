@@ -143,9 +143,7 @@ pub async fn bodies_over_the_memory_are_refused_and_it_comes_back(app: TestApp) 
         patience.poll().await;
     }
     let metrics = ask(&server, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
-    for name in
-        ["meterbase_limit{limit=\"readings\",unit=\"readings\"} 50000", "meterbase_limit_used{limit=\"requests\""]
-    {
+    for name in ["meterbase_limit_items{limit=\"readings\"} 50000", "meterbase_limit_used_items{limit=\"requests\"}"] {
         assert!(metrics.contains(name), "{name}");
     }
     assert!(metrics.contains("meterbase_limit_refusals_total{limit=\"inflight_bytes\"}"));

@@ -33,6 +33,7 @@ mod meter_usage;
 mod meters;
 mod metrics;
 mod migrations;
+mod monitoring;
 mod moves;
 mod naive_registers;
 mod pages;
@@ -384,6 +385,7 @@ fn main() -> ExitCode {
     topics.extend(profiles::topics());
     topics.extend(enroll::topics());
     topics.extend(rollups::topics());
+    topics.extend(monitoring::topics());
     topics.extend(secrets::topics());
     topics.extend(torture::topics());
     topics.extend(webhooks::topics());

@@ -7,16 +7,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ingest::quarantine::left::{self, LeftByKey};
 use crate::ingest::quarantine::replay::{Replayed, Replayer};
-use crate::ingest::verdict::Status;
+use crate::ingest::verdict::{Status, VERDICTS};
+use crate::observe::Task;
 
 /// How often it is looked whether something became storable.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// How often it is looked for what has been there long enough, and for what was overlooked.
 const TIDY: Duration = Duration::from_secs(3600);
-
-/// How often the metrics tell the size.
-const TELL: Duration = Duration::from_secs(10);
 
 /// Longest wait between tries while the database cannot be reached.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -33,10 +31,13 @@ pub async fn run(replayer: Replayer, age: Duration, stop: CancellationToken) {
 }
 
 async fn run_always(replayer: Replayer, age: Duration) {
-    let (mut tidied, mut told) = (None, None);
+    let mut tidied = None;
     let mut pause = LOOK;
     loop {
-        match round(&replayer, age, &mut tidied, &mut told).await {
+        let began = Instant::now();
+        let done = round(&replayer, age, &mut tidied).await;
+        Task::Quarantine.ended(began, done.is_ok());
+        match done {
             Ok(()) => pause = LOOK,
             Err(error) => {
                 pause = (pause * 2).min(LONGEST_PAUSE);
@@ -47,15 +48,9 @@ async fn run_always(replayer: Replayer, age: Duration) {
     }
 }
 
-/// What is due: `tidied` and `told` are when that was last done.
-async fn round(
-    replayer: &Replayer,
-    age: Duration,
-    tidied: &mut Option<Instant>,
-    told: &mut Option<Instant>,
-) -> sqlx::Result<()> {
-    let is_due = |last: Option<Instant>, every| last.is_none_or(|last| last.elapsed() >= every);
-    if is_due(*tidied, TIDY) {
+/// What is due: `tidied` is when that was last done.
+async fn round(replayer: &Replayer, age: Duration, tidied: &mut Option<Instant>) -> sqlx::Result<()> {
+    if tidied.is_none_or(|last| last.elapsed() >= TIDY) {
         replayer.tidy(age).await?;
         *tidied = Some(Instant::now());
     }
@@ -63,25 +58,16 @@ async fn round(
         replayed.count();
         tracing::debug!(?replayed, "readings in quarantine were tried again");
     }
-    if is_due(*told, TELL) {
-        replayer.tell().await?;
-        *told = Some(Instant::now());
-    }
     Ok(())
 }
 
 impl Replayed {
     /// Counts the readings in the server's metrics.
     pub fn count(&self) {
-        let verdicts = [
-            ("stored", Status::Stored),
-            ("duplicate", Status::Duplicate),
-            ("conflict", Status::Conflict),
-            ("quarantined", Status::Quarantined),
-            ("rejected", Status::Rejected),
-        ];
-        for (verdict, status) in verdicts {
-            metrics::counter!("meterbase_quarantine_replayed_total", "verdict" => verdict).increment(self.of(status));
+        let verdicts = [Status::Stored, Status::Duplicate, Status::Conflict, Status::Quarantined, Status::Rejected];
+        for (verdict, status) in VERDICTS.into_iter().zip(verdicts) {
+            metrics::counter!("meterbase_quarantine_replayed_readings_total", "verdict" => verdict)
+                .increment(self.of(status));
         }
     }
 }
@@ -91,7 +77,7 @@ impl Replayer {
     /// so; unless another server is doing that.
     pub async fn tidy(&self, age: Duration) -> sqlx::Result<()> {
         while let Some(expired) = self.expire(age).await? {
-            metrics::counter!("meterbase_quarantine_expired_total").increment(expired.unsigned_abs());
+            metrics::counter!("meterbase_quarantine_expired_readings_total").increment(expired.unsigned_abs());
             if expired > 0 {
                 tracing::info!(expired, "readings were in quarantine as long as they are kept there");
             }
@@ -122,13 +108,5 @@ impl Replayer {
         left::count(&mut db, &left).await?;
         db.commit().await?;
         Ok(Some(left.values().map(|left| left.expired).sum()))
-    }
-
-    /// Tells the metrics how many readings are in quarantine, of all providers.
-    async fn tell(&self) -> sqlx::Result<()> {
-        let readings: i64 =
-            sqlx::query_scalar(include_str!("../../../sql/quarantine/size.sql")).fetch_one(&self.pool).await?;
-        metrics::gauge!("meterbase_quarantine_readings").set(readings as f64);
-        Ok(())
     }
 }

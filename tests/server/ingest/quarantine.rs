@@ -329,7 +329,7 @@ pub async fn a_quarantine_that_is_full_says_so_and_keeps_what_it_has(app: TestAp
     let counted: (i64, i64, i64) = sqlx::query_as(refused).fetch_one(&mut app.db().await).await.unwrap();
     assert_eq!(counted, (4, 6, 11));
     let metrics = app.client.get(format!("{}/metrics", server.url())).send().await.unwrap().text().await.unwrap();
-    assert!(metrics.contains("meterbase_limit{limit=\"quarantine_readings\",unit=\"readings\"} 2"), "{metrics}");
+    assert!(metrics.contains("meterbase_limit_items{limit=\"quarantine_readings\"} 2"), "{metrics}");
     server.stop().await.unwrap();
     assert_eq!(balance(&mut app.db().await).await, [5, 0, 0, 0, 1, 4]);
 }

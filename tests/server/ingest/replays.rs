@@ -3,6 +3,7 @@
 use chrono::{TimeDelta, TimeZone, Utc};
 use meterbase::keys::Scope;
 use meterbase::limits::Limits;
+use meterbase::server::Server;
 use serde_json::json;
 use sqlx::PgConnection;
 
@@ -90,9 +91,16 @@ pub async fn servers_replay_by_themselves_and_go_on_where_another_ended(app: Tes
     }
     assert_eq!(stored(&mut db).await, ALL);
     assert_eq!(balance(&mut db).await, [READINGS, READINGS, 0, 0, 0, 0]);
-    let metrics = app.client.get(format!("{}/metrics", second.url())).send().await.unwrap().text().await.unwrap();
-    for name in ["meterbase_quarantine_readings ", "meterbase_quarantine_replayed_total{verdict=\"stored\"} "] {
-        assert!(metrics.contains(name), "{name}");
+    let mut patience = Patience::for_("metrics of the quarantine");
+    for name in ["meterbase_quarantine_readings ", "meterbase_quarantine_replayed_readings_total{verdict=\"stored\"} "]
+    {
+        while !metrics(&app, &second).await.contains(name) {
+            patience.poll().await;
+        }
     }
     second.stop().await.unwrap();
+}
+
+async fn metrics(app: &TestApp, server: &Server) -> String {
+    app.client.get(server.metrics_url()).send().await.unwrap().text().await.unwrap()
 }

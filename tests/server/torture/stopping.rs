@@ -100,7 +100,7 @@ pub async fn a_stopping_server_answers_whoever_it_can_and_waits_for_nobody_longe
 /// Whether at least so many requests are being answered, this one not counted.
 async fn is_reading(app: &TestApp, metrics: &str, number: usize) -> bool {
     let text = app.client.get(metrics).send().await.expect("metrics").text().await.expect("metrics");
-    let line = text.lines().find(|line| line.starts_with("meterbase_limit_used{limit=\"requests\""));
+    let line = text.lines().find(|line| line.starts_with("meterbase_limit_used_items{limit=\"requests\""));
     let used = line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).expect("a number of requests");
     used > number as f64
 }

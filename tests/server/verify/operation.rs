@@ -158,7 +158,17 @@ pub async fn a_server_verifies_on_schedule_and_exports_what_it_finds(app: TestAp
     let (_, place, keys) = tables(&app, &mut db).await.swap_remove(3);
     let row = format!("({keys}) = (SELECT {keys} FROM {place} ORDER BY {keys} LIMIT 1)");
     change_one(&mut db, format!("UPDATE {place} SET value_sum = value_sum + 1 WHERE {row}")).await;
-    let arguments = ["serve", "--listen", "127.0.0.1:0", "--verify-every", "1s", "--verify-sample", "100%"];
+    let arguments = [
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--verify-every",
+        "1s",
+        "--verify-sample",
+        "100%",
+        "--metrics-every",
+        "1s",
+    ];
     let server = Serving::start(command(&app, &arguments));
     let mut patience = Patience::for_("a verification");
     let metrics = loop {

@@ -11,6 +11,8 @@ export const PAGES = [
   { name: 'compare', title: 'Side by side', menu: true, may: everyone },
   { name: 'hierarchy', title: 'Hierarchy', menu: true, may: everyone },
   { name: 'device', title: 'Device', section: 'hierarchy', may: everyone },
+  { name: 'alerts', title: 'Alerts', menu: true, tab: 'Alerts', may: everyone },
+  { name: 'webhooks', title: 'Webhooks', section: 'alerts', tab: 'Webhooks', may: stewards },
   { name: 'ingest', title: 'Ingest', menu: true, tab: 'Accounting', may: whole },
   { name: 'quarantine', title: 'Quarantine', section: 'ingest', tab: 'Quarantine', may: whole },
   { name: 'reviews', title: 'Register reviews', section: 'ingest', tab: 'Reviews', may: whole },

@@ -184,8 +184,7 @@ async fn make_template(cluster: &PgConnectOptions, edition: Edition) {
 
 /// Brings a database to where a server starts on it.
 async fn prepare(db: &mut PgConnection, edition: Edition) {
-    let found = database::check(db).await.expect("a usable database");
-    assert_eq!(found.edition, edition);
+    database::check(db).await.expect("a usable database");
     migrate::run(db, edition).await.expect("the schema");
     if edition == Edition::Community {
         columnstore::apply(db, Some(columnstore::DEFAULT_AFTER)).await.expect("a columnstore");
@@ -197,6 +196,8 @@ impl TestApp {
     /// A server on a database that is prepared.
     async fn serve(options: PgConnectOptions, edition: Edition) -> Self {
         let mut db = options.connect().await.expect("the test's database");
+        let found = database::check(&mut db).await.expect("a usable database");
+        assert_eq!(found.edition, edition);
         let admin = keys::create(&mut db, Scope::Admin, None, None, None).await.expect("a key").reveal();
         secrets::note(&admin);
         let pool = database::pool(&options, "ingest", 4, app::INGEST_TIMEOUT);

@@ -21,9 +21,10 @@ export async function load(context) {
     });
   const whole = (call) => (who.whole ? settled(call()) : null);
   const [tree, { items: metrics }] = await Promise.all([api.get('/v1/tree'), api.all('/v1/metrics')]);
-  const [month, day, accounts, reviews] = await Promise.all([
+  const [month, day, alerts, accounts, reviews] = await Promise.all([
     settled(usage(api, metrics, { from: `${now.slice(0, 7)}-01`, to: addDays(now, 1) })),
     settled(usage(api, metrics, { from: now, to: addDays(now, 1) })),
+    settled(api.get('/v1/alerts', { state: 'firing', limit: 1000 })),
     whole(() => accounted(api, 'day')),
     whole(() => api.get('/v1/reviews', { limit: 1000 })),
   ]);
@@ -34,7 +35,7 @@ export async function load(context) {
       h('div', {}, h('h1', {}, 'Overview'), h('p', { class: 'muted' }, who.customer ?? tree.name)),
       h('button', { type: 'button', id: 'refresh', onclick: context.redraw }, 'Refresh'),
     ),
-    tiles(context, { tree, month, day, accounts, reviews }),
+    tiles(context, { tree, month, day, alerts, accounts, reviews }),
     used(context, metrics, month, day, now),
     accounts && received(context, accounts),
   ].filter(Boolean);
@@ -61,7 +62,7 @@ async function usage(api, metrics, range) {
   }));
 }
 
-function tiles(context, { tree, month, day, accounts, reviews }) {
+function tiles(context, { tree, month, day, alerts, accounts, reviews }) {
   const devices = tree.subtree_devices ?? tree.customers.reduce((sum, one) => merged(sum, one.subtree_devices), {});
   const all = Object.values(devices).reduce((sum, count) => sum + count, 0);
   const most =
@@ -102,6 +103,15 @@ function tiles(context, { tree, month, day, accounts, reviews }) {
         'readings, by UTC day',
         context.link('ingest'),
         came,
+      ),
+    !(alerts instanceof Error) &&
+      tile(
+        'alerts',
+        'Alerts firing',
+        waiting(alerts),
+        alerts.items.length ? 'figures beyond what was set' : 'none fires',
+        context.link('alerts', { state: 'firing' }),
+        alerts.items.length,
       ),
     fresh && tile('fresh', 'Figures are fresh', ago(fresh), ['as of ', instant(fresh, context.zone)], null, fresh),
     quarantine !== null &&

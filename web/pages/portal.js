@@ -1,9 +1,10 @@
 // Tokens for portals: each reads one customer with all below it, for a short time.
 
-import { h } from '../dom.js';
-import { field, secret, select, suggested } from '../fields.js';
-import { attempt } from '../states.js';
-import { instantText } from '../time.js';
+import { h, hidden } from '../dom.js';
+import { confirmed, field, secret, select, suggested } from '../fields.js';
+import { attempt, empty } from '../states.js';
+import { paged } from '../table.js';
+import { instant, instantText } from '../time.js';
 
 const LIFETIMES = [
   ['15m', '15 minutes'],
@@ -13,7 +14,94 @@ const LIFETIMES = [
 ];
 
 export async function load(context) {
-  const place = h('div', { 'aria-live': 'polite' });
+  const columns = [
+    { name: 'customer', title: 'Reads', sorts: 'text', value: (one) => one.customer, cell: (one) => one.customer },
+    {
+      name: 'created_at',
+      title: 'Made',
+      align: 'tight',
+      sorts: 'text',
+      value: (one) => one.created_at,
+      cell: (one) => instant(one.created_at, context.zone),
+    },
+    {
+      name: 'expires_at',
+      title: 'Ends',
+      align: 'tight',
+      sorts: 'text',
+      value: (one) => one.expires_at,
+      cell: (one) => instant(one.expires_at, context.zone),
+    },
+    {
+      name: 'key_id',
+      title: 'With the key',
+      value: (one) => one.key_id,
+      cell: (one) => h('code', { title: one.key_id }, one.key_id.slice(0, 13)),
+    },
+    {
+      name: 'standing',
+      title: 'Standing',
+      align: 'tight',
+      value: standing,
+      cell: (one) => h('span', { class: standing(one) === 'good' ? 'state on' : 'state warn' }, standing(one)),
+    },
+    {
+      name: 'actions',
+      title: 'Change',
+      align: 'actions-cell',
+      cell: (one) =>
+        standing(one) !== 'good'
+          ? ''
+          : h(
+              'button',
+              { type: 'button', class: 'danger', 'data-revoke': one.id, onclick: () => revoke(context, one) },
+              'Revoke…',
+              hidden(` token of ${one.customer}`),
+            ),
+    },
+  ];
+  const list = await paged(
+    { name: 'portal-tokens', caption: 'Portal tokens', columns, key: (one) => one.id },
+    (cursor) => context.api.get('/v1/portal-tokens', { limit: 500, cursor }),
+  );
+  return [
+    h('h1', {}, 'Portal tokens'),
+    h(
+      'p',
+      { class: 'muted' },
+      'A portal’s server makes one for each visitor with ',
+      h('code', {}, 'POST /v1/portal-tokens'),
+      '. One that is made here ends with your key, or after the time that you choose.',
+    ),
+    h('div', { id: 'portal-revealed', 'aria-live': 'polite' }),
+    form(context),
+    list.rows.length
+      ? h('section', { class: 'card', 'aria-label': 'List' }, list.element)
+      : empty('No token is good now', 'Make one above, or let a portal make them.'),
+  ];
+}
+
+function standing(one) {
+  if (one.revoked_at) return 'revoked';
+  return Date.parse(one.expires_at) <= Date.now() ? 'expired' : 'good';
+}
+
+function revoke(context, one) {
+  confirmed(
+    `Revoke a token of ${one.customer}?`,
+    'It is refused from now on; whoever signed in with it is signed out. This cannot be taken back.',
+    'Revoke',
+    (button, place, close) =>
+      attempt(button, place, async () => {
+        await context.api.send('DELETE', `/v1/portal-tokens/${one.id}`);
+        close();
+        context.redraw();
+      }),
+  );
+}
+
+function form(context) {
+  const place = h('div', {});
   const customer = suggested(
     'portal-customer',
     context.parameters.customer,
@@ -32,35 +120,28 @@ export async function load(context) {
       const token = await context.api.send('POST', '/v1/portal-tokens', {
         body: { customer: customer.input.value.trim(), expires_in: lifetime.value },
       });
-      place.replaceChildren(
-        secret(
-          `A token for ${token.customer}`,
-          token.token,
-          `Good until ${instantText(token.expires_at, context.zone)}. It is shown this once. Whoever signs in here with it sees this customer and all below it, and nothing else.`,
-        ),
-      );
+      await context.redraw();
+      document
+        .getElementById('portal-revealed')
+        ?.replaceChildren(
+          secret(
+            `A token for ${token.customer}`,
+            token.token,
+            `Good until ${instantText(token.expires_at, context.zone)}. It is shown this once. Whoever signs in here with it sees this customer and all below it, and nothing else.`,
+          ),
+        );
     });
   };
-  return [
-    h('h1', {}, 'Portal tokens'),
+  return h(
+    'form',
+    { class: 'card', id: 'portal-form', onsubmit: send },
     h(
-      'p',
-      { class: 'muted' },
-      'A portal’s server makes one for each visitor with ',
-      h('code', {}, 'POST /v1/portal-tokens'),
-      '. One that is made here ends with your key, or after the time that you choose. The audit has them all.',
-    ),
-    h(
-      'form',
-      { class: 'card', id: 'portal-form', onsubmit: send },
-      h(
-        'div',
-        { class: 'form' },
-        h('div', {}, field('portal-customer', 'Customer', customer.input), customer.list),
-        field('portal-lifetime', 'Good for', lifetime),
-        button,
-      ),
+      'div',
+      { class: 'form' },
+      h('div', {}, field('portal-customer', 'Customer', customer.input), customer.list),
+      field('portal-lifetime', 'Good for', lifetime),
+      button,
     ),
     place,
-  ];
+  );
 }

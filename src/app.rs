@@ -19,7 +19,7 @@ use crate::http::{extract, intake, security};
 use crate::limits::Guards;
 use crate::openapi::{self, KnownParameters};
 use crate::server::{self, Drain};
-use crate::{alerts, dashboard, enroll, ingest, keys, observe, profiles, registry, service, usage, webhooks};
+use crate::{alerts, dashboard, enroll, events, ingest, keys, observe, profiles, registry, service, usage, webhooks};
 
 /// What every handler may use. Cheap to clone.
 #[derive(Clone)]
@@ -32,6 +32,8 @@ pub struct App {
     pub ingest: Arc<ingest::Ingest>,
     /// Tells devices that wait of another configuration.
     pub config_watch: Arc<profiles::ConfigWatch>,
+    /// Tells listeners what is new.
+    pub event_watch: Arc<events::EventWatch>,
     /// Edition of the database: where the freshness of rollups is read from.
     pub edition: Edition,
     /// How long after a period's end its figures may still be awaited.
@@ -59,6 +61,7 @@ fn routes() -> OpenApiRouter<App> {
         .merge(profiles::routes())
         .merge(enroll::routes())
         .merge(usage::routes())
+        .merge(events::routes())
         .merge(webhooks::routes())
         .merge(alerts::routes())
 }

@@ -2,9 +2,22 @@
 //!
 //! - [`record`]: writes them, with a delivery for each webhook that is told such events
 //! - [`forget`]: old ones go
+//! - [`listen`]: `GET /v1/events`, they are told as they happen
+//! - [`watch`]: what is new of providers that somebody listens to
 
 mod forget;
+mod listen;
 mod record;
+mod watch;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::app::App;
 
 pub use forget::{AGE, forget, run};
 pub use record::{EventType, MAX_DATA, NewEvent, RETRIED_FOR, record, record_test};
+pub use watch::{EventWatch, OF_ONE};
+
+pub fn routes() -> OpenApiRouter<App> {
+    listen::routes()
+}

@@ -102,6 +102,8 @@ codes! {
         "What a device sends in its own language is understood by a profile, and none holds for this device. Name one in `PUT /v1/devices/{key}`, or give the device the model and firmware that a profile recognises.";
     ProfileInUse = "profile_in_use", CONFLICT, "Devices name the profile",
         "Devices were given this profile by name, and would be without one. Give them another, or none, with `PUT /v1/devices/{key}`, then delete it.";
+    TooManyListeners = "too_many_listeners", TOO_MANY_REQUESTS, "Too many listen to events",
+        "As many callers listen to the events of this provider as one server lets it. Close what nobody looks at any more, then ask again after the seconds in `Retry-After`.";
     TooManyWebhooks = "too_many_webhooks", CONFLICT, "The provider has as many webhooks as it may",
         "Each event is posted to every webhook that is told its type, so there is a limit on how many a provider has. Delete one with `DELETE /v1/webhooks/{key}`, then make this one.";
     WebhookDisabled = "webhook_disabled", CONFLICT, "The webhook is not enabled",

@@ -94,6 +94,10 @@ limits! {
         "Devices that wait for another configuration, half of the requests; others are answered at once";
     ConfigWait = "config_wait", "seconds", None, Some(profiles::MAX_WAIT),
         "Time that a device may wait for another configuration; 400 beyond";
+    Listeners = "listeners", "requests", None, None,
+        "Callers who listen to events at once, half of the connections; 503 beyond";
+    ProviderListeners = "provider_listeners", "requests", None, Some(events::OF_ONE as u64),
+        "Of those, the ones of one provider; 429 beyond";
     Webhooks = "webhooks", "webhooks", None, Some(webhooks::MOST_WEBHOOKS.unsigned_abs()),
         "Webhooks of a provider; 409 beyond";
     WebhookAttempts = "webhook_attempts", "attempts", None, Some(webhooks::ATTEMPTS as u64),

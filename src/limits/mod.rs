@@ -92,6 +92,8 @@ pub struct Guards {
     pub memory: Arc<Budget>,
     /// Devices that wait for another configuration: some of the requests.
     pub config_waits: Arc<Budget>,
+    /// Callers who listen to events: some of the connections.
+    pub listeners: Arc<Budget>,
     /// What each provider may take of it, and of the decoders.
     pub parts: Parts,
     /// What keys may still send.
@@ -115,6 +117,7 @@ impl Guards {
             metrics_connections: Budget::new(Limit::MetricsConnections, server::MAX_METRICS_CONNECTIONS),
             memory: Budget::new(Limit::InflightBytes, limits.inflight_bytes),
             config_waits: Budget::new(Limit::ConfigWaits, config_waits(&limits)),
+            listeners: Budget::new(Limit::Listeners, listeners(&limits)),
             parts: Parts::new(limits.provider_inflight_bytes, decoder_count),
             rates: Rates::default(),
             tries: Tries::default(),
@@ -141,6 +144,7 @@ impl Guards {
             Limit::QuarantineAge => limits.quarantine_age.as_secs(),
             Limit::Decoders => self.decoder_count as u64,
             Limit::ConfigWaits => config_waits(limits) as u64,
+            Limit::Listeners => listeners(limits) as u64,
             Limit::HeadTime => limits.head_timeout.as_secs(),
             Limit::BodyPause => limits.body_pause.as_secs(),
             Limit::BodyTime => limits.body_timeout.as_secs(),
@@ -158,6 +162,7 @@ impl Guards {
             Limit::InflightBytes => Some(self.memory.used()),
             Limit::ProviderInflightBytes => Some(self.parts.most_memory()),
             Limit::ConfigWaits => Some(self.config_waits.used()),
+            Limit::Listeners => Some(self.listeners.used()),
             Limit::Decoders => Some(self.decoder_count.saturating_sub(self.decoders.available_permits())),
             _ => None,
         }
@@ -185,4 +190,9 @@ impl Guards {
 /// Others must find room beside those who only wait.
 fn config_waits(limits: &Limits) -> usize {
     limits.requests / 2
+}
+
+/// Others must find a connection beside those who only listen.
+fn listeners(limits: &Limits) -> usize {
+    limits.connections / 2
 }

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::alerts;
 use crate::app::{self, App};
 use crate::database::{self, Database, Edition, Found, Unusable};
-use crate::events;
+use crate::events::{self, EventWatch};
 use crate::http::callers::{self, Callers, NOTING};
 use crate::ingest::{self, Ingest, Writers};
 use crate::limits::{Guards, Limits};
@@ -315,6 +315,7 @@ fn application(
     App {
         callers: Arc::new(Callers::start(&database.options, NOTING)),
         config_watch: Arc::new(ConfigWatch::start(query.clone())),
+        event_watch: Arc::new(EventWatch::start(query.clone(), found.edition)),
         query,
         ingest,
         edition: found.edition,

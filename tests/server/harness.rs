@@ -12,6 +12,7 @@ use meterbase::app::{self, App};
 use meterbase::database::{self, Edition};
 use meterbase::embedded::cluster::{Cluster, Running};
 use meterbase::embedded::install;
+use meterbase::events::EventWatch;
 use meterbase::http::callers::Callers;
 use meterbase::ingest::Ingest;
 use meterbase::keys::{self, Scope};
@@ -209,6 +210,7 @@ impl TestApp {
         let app = App {
             callers: Arc::new(Callers::start(&options, Duration::from_millis(50))),
             config_watch: Arc::new(ConfigWatch::start(query.clone())),
+            event_watch: Arc::new(EventWatch::start(query.clone(), edition)),
             query,
             ingest: ingest.clone(),
             edition,

@@ -19,6 +19,7 @@ mod demo;
 mod devices;
 mod embedded;
 mod enroll;
+mod events;
 mod fixtures;
 mod fleet;
 mod gauges;
@@ -388,6 +389,7 @@ fn main() -> ExitCode {
     topics.extend(monitoring::topics());
     topics.extend(secrets::topics());
     topics.extend(torture::topics());
+    topics.extend(events::topics());
     topics.extend(webhooks::topics());
     if meters::directory().is_some() {
         topics.push(harness::topic!(meters::{every_row_of_a_real_meter_is_stored_exactly_or_explained}));

@@ -108,6 +108,7 @@ pub const CALLS: &[Call] = &[
     call("delete /v1/enrollments/{enrollment!}", ""),
     call("post /v1/enrollments/{enrollment!}/approve", ""),
     call("post /v1/enrollments/{enrollment!}/refuse", ""),
+    call("get /v1/events", "after=0&follow=false"),
     call("get /v1/groups", ""),
     call("get /v1/groups", "customer={customer}"),
     call("get /v1/groups/{group}", ""),

@@ -1,7 +1,9 @@
 //! What monitoring sees: `/metrics`, and what is made of it.
 
+mod faults;
 mod grafana;
 mod page;
+mod prometheus;
 
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
@@ -11,12 +13,15 @@ use meterbase::database::Database;
 use meterbase::server::{ServeConfig, Server};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
-use self::{grafana as monitoring_grafana, page as monitoring_page};
+use self::{faults as monitoring_faults, grafana as monitoring_grafana, page as monitoring_page};
 use crate::harness::{Test, TestApp, topic};
 
 pub fn topics() -> Vec<Vec<Test>> {
     if !is_installed("promtool") {
         println!("NOT tested: metrics by Prometheus' own rules (promtool is not installed)");
+    }
+    if !is_installed("prometheus") {
+        println!("NOT tested: alerts by a real Prometheus (it is not installed)");
     }
     let mut topics = vec![topic!(monitoring_page::{
         every_metric_is_described_and_labelled_as_listed,
@@ -24,6 +29,7 @@ pub fn topics() -> Vec<Vec<Test>> {
         the_database_s_figures_are_those_of_its_tables,
         what_only_the_database_knows_is_not_told_while_it_is_away,
     })];
+    topics.push(topic!(monitoring_faults::{each_alert_fires_and_ends}));
     topics.push(topic!(monitoring_grafana::{every_query_of_the_dashboards_runs_and_finds_something}));
     topics
 }

@@ -15,7 +15,7 @@ mod finds;
 mod load;
 mod oracle;
 mod retries;
-mod room;
+pub mod room;
 mod run;
 mod stopping;
 mod stored;

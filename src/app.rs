@@ -44,6 +44,8 @@ pub struct App {
     pub guards: Arc<Guards>,
     /// Whether the server stops.
     pub drain: Drain,
+    /// Gives certificates to devices; none where the server has no such authority.
+    pub issuer: Option<Arc<keys::Authority>>,
     /// What `/metrics` tells.
     pub metrics: observe::Metrics,
 }

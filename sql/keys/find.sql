@@ -1,7 +1,7 @@
 -- keys.find: those of the keys and tokens $1 that are good, with their places, for which part of a provider each is, and the
 -- provider in which it acts: its own, which must also be the one that is named ($4 keys, $5 ids), if one is; for a key of no
--- provider the one that is named. Callers with a certificate ($2 fingerprint, $3 subject) hold the key that names it; of two,
--- the one that names the certificate itself comes first. A token is no longer good when its customer is not in the part of the
+-- provider the one that is named. Callers with a certificate ($2 fingerprint, $3 subject) hold the key that names it, or that it
+-- was given for; of two, the one that names the certificate itself comes first. A token is no longer good when its customer is not in the part of the
 -- key that made it. A session ($6) is as good as its key or token, and as the secret that it was begun with.
 SELECT n.position, k.key_id, k.is_token, k.scope, k.provider_id AS own_provider_id, k.rate, k.burst, k.secret_hash,
        k.previous_hash, k.customer_id, k.group_id, k.device_id, k.applicant, c.uuid AS customer_uuid,
@@ -29,6 +29,13 @@ CROSS JOIN LATERAL (
     WHERE s.lookup = n.session AND s.expires_at > now()
       AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
       AND (s.shown_hash = k.secret_hash OR (s.shown_hash = k.previous_hash AND k.previous_until > now()))
+    UNION ALL
+    SELECT false, key_id, false, scope, provider_id, rate, burst, secret_hash, NULL, customer_id, group_id, device_id,
+           applicant::text
+    FROM issued_certificate i
+    JOIN api_key USING (key_id)
+    WHERE i.fingerprint = n.fingerprint AND i.expires_at > now()
+      AND revoked_at IS NULL AND (api_key.expires_at IS NULL OR api_key.expires_at > now())
     UNION ALL
     SELECT false, t.key_id, true, 'read', t.provider_id, NULL, NULL, s.secret_hash, NULL, t.customer_id, NULL, NULL, NULL
     FROM (

@@ -14,7 +14,7 @@ use crate::core::network::Network;
 use crate::database::Database;
 use crate::embedded::Role;
 use crate::ingest;
-use crate::keys::{self, Scope};
+use crate::keys::{self, IssuerFiles, Scope};
 use crate::rollup::{columnstore, retention::Keep};
 use crate::server::{ClientAuthority, OTHER_CONNECTIONS, ServeConfig, Server, TlsFiles};
 use crate::verify::{sample::Sample, schedule::Schedule};
@@ -51,6 +51,24 @@ pub struct ServeArgs {
     /// Refuse connections without such a certificate
     #[arg(long, env = "METERBASE_TLS_CLIENT_REQUIRED", requires = "tls_client_ca", value_parser = FalseyValueParser::new())]
     tls_client_required: bool,
+    /// Certificate, in PEM form, of an authority that gives devices which enroll certificates of their own
+    ///
+    /// They are taken where --tls-client-ca names the authority too. A renewed one is read when the server starts.
+    #[arg(
+        long,
+        env = "METERBASE_ISSUING_CA_CERT",
+        value_name = "FILE",
+        requires = "issuing_ca_key",
+        requires = "tls_client_ca"
+    )]
+    issuing_ca_cert: Option<PathBuf>,
+    /// Private key of that authority, in PEM form (PKCS #8)
+    #[arg(long, env = "METERBASE_ISSUING_CA_KEY", value_name = "FILE", requires = "issuing_ca_cert")]
+    issuing_ca_key: Option<PathBuf>,
+    /// For how long the certificates are good that it gives, at most as long as its own
+    #[arg(long, env = "METERBASE_ISSUING_DAYS", value_name = "DAYS", default_value = "90",
+        value_parser = clap::value_parser!(u16).range(1..=1000))]
+    issuing_days: u16,
     /// Host and port on which plain HTTP is spoken too, for callers on this machine alone
     #[arg(long, env = "METERBASE_LISTEN_HTTP", value_name = "LOOPBACK:PORT", requires = "tls_cert")]
     listen_http: Option<String>,
@@ -215,9 +233,12 @@ impl ServeArgs {
         let required = self.tls_client_required;
         let clients = self.tls_client_ca.clone().map(|ca| ClientAuthority { ca, required });
         let tls = self.tls_cert.clone().zip(self.tls_key.clone()).map(|(cert, key)| TlsFiles { cert, key, clients });
+        let issuer = self.issuing_ca_cert.clone().zip(self.issuing_ca_key.clone());
+        let issuer = issuer.map(|(cert, key)| IssuerFiles { cert, key, days: self.issuing_days });
         ServeConfig {
             listen: self.listen.clone(),
             tls,
+            issuer,
             listen_http: self.listen_http.clone(),
             listen_metrics: self.listen_metrics.clone(),
             metrics_every: self.metrics_every,

@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::core::entity::Key;
+use crate::enroll::certificate::{self, Asked};
 use crate::enroll::stored::{self, State as Is};
 use crate::http::access::{Sender, Stranger, Tenant};
 use crate::http::extract::{NoParameters, Query, StrangersBody};
@@ -63,6 +64,10 @@ struct PostEnrollment {
         pattern = "^[0-9a-f]{64}$"
     )]
     secret: Option<String>,
+    /// Certificate signing request in PEM form (PKCS #10), of a device that has a key pair: it gets a certificate in place of an
+    /// API key, and proves itself with that key pair in place of a `secret`.
+    #[schema(example = json!(null), max_length = 8192)]
+    csr: Option<String>,
 }
 
 /// How far the enrollment of a device is.
@@ -87,9 +92,13 @@ struct Enrolled {
     #[schema(inline)]
     standing: Standing,
     /// The device's API key, to be sent as `Authorization: Bearer <key>`; null for one that has used its key and enrolled without
-    /// a secret.
+    /// a secret, and where there is a certificate.
     #[schema(required, example = "mb_0123456789abcdef_...")]
     key: Option<String>,
+    /// The device's certificate in PEM form, where it sent `csr`: whoever connects with it holds the device's key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, example = "-----BEGIN CERTIFICATE-----\nMIIB...\n-----END CERTIFICATE-----\n")]
+    certificate: Option<String>,
 }
 
 /// A token, and what is enrolled under the serial number.
@@ -134,6 +143,12 @@ struct Found {
 /// A device with a secret that has another firmware than before, or another model, says so by repeating: it is noted, and the
 /// profile that recognises it holds from then on. Without a secret they are those of the first time.
 ///
+/// A device that has a key pair sends `csr` and no secret, to a server that has an authority for it. Of the request only the key
+/// is taken (P-256, P-384, Ed25519, or RSA of 2048 bits or more). The device then has a certificate in place of a text, which it
+/// shows when it connects over TLS, also while it waits for approval. Repeated with the same key pair, the answer is the
+/// certificate that it has, or another when less than a third of its time is left; with another key pair it is refused.
+/// `POST /v1/device/certificate` gives the next one without a token. All of them end with the device's API key.
+///
 /// A registered device of the token's customer and group, whose key or serial number this is, may enroll as that, once, and
 /// waits for approval whatever the token says. All else is refused in one way, which does not tell why: any other registered
 /// device, an unknown, expired, revoked or used up token, a wrong secret. Serial numbers are those of one provider: a device of
@@ -145,6 +160,8 @@ struct Found {
         (status = 202, description = "It waits for approval", body = Enrolled,
             headers(("Retry-After" = u32, description = "Seconds after which to ask again"))),
         (status = 403, description = "`enrollment_refused`",
+            body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "`no_issuing_authority`: this server gives no certificates",
             body = ProblemBody, content_type = "application/problem+json"),
         (status = 429, description = "`too_many_tries`: too many from this address were refused; try again after `Retry-After`",
             body = ProblemBody, content_type = "application/problem+json")))]
@@ -180,12 +197,22 @@ async fn get(
     Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Response> {
     let mut db = app.query.acquire().await?;
+    let (_, standing) = enrolled(&mut db, &tenant).await?;
+    Ok(tell(StatusCode::OK, standing.state, Json(standing)))
+}
+
+/// The API key of a device that enrolled and calls now, and the device's key.
+pub async fn enrolled_as(db: &mut PgConnection, tenant: &Tenant) -> Result<(i32, String)> {
+    let (key_id, standing) = enrolled(db, tenant).await?;
+    Ok((key_id, standing.device))
+}
+
+async fn enrolled(db: &mut PgConnection, tenant: &Tenant) -> Result<(i32, Standing)> {
     let found = match tenant.by.key_id {
-        Some(key_id) => standing(&mut db, &tenant, key_id).await?,
+        Some(key_id) => standing(db, tenant, key_id).await?.map(|standing| (key_id, standing)),
         None => None,
     };
-    let standing = found.ok_or_else(|| Problem::new(Code::NotFound, "no device enrolled with this key"))?;
-    Ok(tell(StatusCode::OK, standing.state, Json(standing)))
+    found.ok_or_else(|| Problem::new(Code::NotFound, "no device enrolled with this key"))
 }
 
 impl Found {
@@ -203,6 +230,9 @@ impl PostEnrollment {
 
     fn check(&self) -> Result<()> {
         check_product(&self.product())?;
+        if self.secret.is_some() && self.csr.is_some() {
+            return Err(Problem::field("/csr", "who has a key pair needs no secret: send one of them"));
+        }
         let is_secret = |text: &str| text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         match &self.secret {
             Some(secret) if !is_secret(secret) => {
@@ -230,6 +260,7 @@ async fn enroll(app: &App, address: Option<IpAddr>, body: &PostEnrollment) -> Re
     let token: ApiKey = body.token.parse().map_err(|_| refused())?;
     let mut db = app.query.begin().await?;
     let mut found = find(&mut db, &token, &body.serial).await?;
+    let asked = body.csr.as_deref().map(|csr| certificate::asked(app, csr)).transpose()?;
     if found.id.is_none() {
         if found.used_up {
             return Err(refused());
@@ -242,7 +273,7 @@ async fn enroll(app: &App, address: Option<IpAddr>, body: &PostEnrollment) -> Re
     let tenant = Tenant::of_provider(&mut db, found.provider_id, by).await?;
     let (status, key_id, key) = match found.id {
         Some(_) => {
-            let (key_id, key) = repeat(&mut db, &tenant, &found, &token, body).await?;
+            let (key_id, key) = repeat(&mut db, &tenant, &found, &token, body, asked.as_ref()).await?;
             if let (Some(true), Some(id), true) = (found.proves, found.id, found.tells_otherwise(body)) {
                 lock_stamping(&mut db, found.provider_id).await?;
                 stored::renew(&mut db, &tenant, id, &body.product()).await?;
@@ -251,14 +282,18 @@ async fn enroll(app: &App, address: Option<IpAddr>, body: &PostEnrollment) -> Re
         }
         None => {
             let (key_id, key) = first(&mut db, &tenant, &found, &token, body).await?;
-            (StatusCode::CREATED, key_id, Some(key))
+            (StatusCode::CREATED, key_id, Some(key).filter(|_| asked.is_none()))
         }
     };
     let standing = standing(&mut db, &tenant, key_id).await?;
     let standing = standing.ok_or_else(|| Problem::internal("an enrollment without a state"))?;
+    let certificate = match &asked {
+        Some(asked) => Some(asked.certify(&mut db, &tenant, key_id, &standing.device).await?.0),
+        None => None,
+    };
     db.commit().await?;
     let state = standing.state;
-    Ok(tell(status, state, Json(Enrolled { standing, key: key.map(|key| key.reveal()) })))
+    Ok(tell(status, state, Json(Enrolled { standing, key: key.map(|key| key.reveal()), certificate })))
 }
 
 /// The token, if it is good and has the right secret.
@@ -282,10 +317,14 @@ async fn repeat(
     found: &Found,
     token: &ApiKey,
     body: &PostEnrollment,
+    asked: Option<&Asked<'_>>,
 ) -> Result<(i32, Option<ApiKey>)> {
     let known = found.key_id.zip(found.key_uuid).zip(found.lookup.as_deref());
     let known = known.filter(|_| found.may_repeat && found.key_good);
     let ((key_id, id), lookup) = known.ok_or_else(refused)?;
+    if let Some(asked) = asked {
+        return if asked.is_known(db, key_id).await? { Ok((key_id, None)) } else { Err(refused()) };
+    }
     match (found.proves, &body.secret) {
         (Some(true), Some(secret)) => {
             let key = ApiKey::of_device(lookup, token, secret);
@@ -340,7 +379,7 @@ async fn first(
         .bind(body.serial.as_str())
         .bind(&body.model)
         .bind(&body.firmware)
-        .bind(body.secret.is_some())
+        .bind(body.secret.is_some() || body.csr.is_some())
         .bind(stored.key_id)
         .execute(&mut *db)
         .await?;

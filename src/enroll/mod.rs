@@ -4,9 +4,11 @@
 //! - [`stored`]: enrollments as the database has them: found, approved, refused, deleted
 //! - [`operations`]: what those who look after devices see of enrollments and decide
 //! - [`ask`]: `/v1/enroll`: a device asks, and hears how far that is
+//! - [`certificate`]: certificates of devices that have a key pair, first and next ones
 //! - [`tries`]: how often an address may be refused
 
 mod ask;
+mod certificate;
 mod operations;
 mod stored;
 mod tokens;
@@ -21,5 +23,9 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::app::App;
 
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().merge(ask::routes()).merge(tokens::routes()).merge(operations::routes())
+    OpenApiRouter::new()
+        .merge(ask::routes())
+        .merge(certificate::routes())
+        .merge(tokens::routes())
+        .merge(operations::routes())
 }

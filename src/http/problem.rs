@@ -90,6 +90,8 @@ codes! {
         "The key has no text that could be replaced. Make a key for the next certificate with `POST /v1/keys`, then revoke this one; a key for the subject of certificates goes on as they are renewed.";
     CertificateTaken = "certificate_taken", CONFLICT, "The certificate has a key already",
         "A certificate, or a subject of certificates, stands for one key of the whole server. Revoke that key before, or use another certificate.";
+    NoIssuingAuthority = "no_issuing_authority", CONFLICT, "The server gives no certificates",
+        "A device asked for a certificate, and the server has no authority to give one (`serve --issuing-ca-cert`, `--issuing-ca-key`). Enroll without `csr`, with a `secret`: the device then gets an API key.";
     EnrollmentRefused = "enrollment_refused", FORBIDDEN, "The enrollment is refused",
         "The token is unknown, expired, revoked or used up, the serial number cannot be enrolled with it, or whoever asks is not the device that it was enrolled for, or was refused. Which of these it is is not told to who asks; `GET /v1/enrollments` and `GET /v1/enrollment-tokens` tell those who keep them.";
     NotApproved = "not_approved", FORBIDDEN, "The device waits for approval",

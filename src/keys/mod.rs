@@ -4,12 +4,14 @@
 //!
 //! - [`stored`]: keys made, changed, rotated, revoked and listed
 //! - [`certificate`]: certificates of callers, which stand for a key's text
+//! - [`issuer`]: certificates that the server gives to devices
 //! - [`part`]: for which part of its provider a key is good
 //! - [`holder`]: what a key lets who holds it do
 //! - [`operations`], [`portal`], [`session`]: the API for them, for tokens of portals, and for browsers that sign in with one
 
 mod certificate;
 mod holder;
+mod issuer;
 mod operations;
 mod part;
 mod portal;
@@ -31,6 +33,7 @@ use crate::app::App;
 
 pub use certificate::{CertificateName, ClientCertificate};
 pub use holder::{Holder, Provider, holders};
+pub use issuer::{Authority, AuthorityError, CertificateRequest, IssuerFiles};
 pub use part::{Part, Subtree, parts};
 pub use portal::{StoredPortalToken, find_portal_token, list_portal_tokens, revoke_portal_token};
 pub use stored::{

@@ -21,6 +21,7 @@ use crate::database::{self, Database, Edition, Found, Unusable};
 use crate::events::{self, EventWatch};
 use crate::http::callers::{self, Callers, NOTING};
 use crate::ingest::{self, Ingest, Writers};
+use crate::keys::{AuthorityError, IssuerFiles};
 use crate::limits::{Guards, Limits};
 use crate::migrate::{self, MigrateError};
 use crate::observe::{self, gather};
@@ -40,6 +41,8 @@ pub struct ServeConfig {
     pub listen: String,
     /// Certificate and key; without them the server speaks plain HTTP.
     pub tls: Option<TlsFiles>,
+    /// The authority that gives certificates to devices; none for no such.
+    pub issuer: Option<IssuerFiles>,
     /// Host and port, of this machine alone, on which plain HTTP is spoken beside.
     pub listen_http: Option<String>,
     /// Host and port on which there are the metrics and nothing else, in plain HTTP; without it they are among the API.
@@ -83,6 +86,7 @@ impl Default for ServeConfig {
         Self {
             listen: "127.0.0.1:8080".to_owned(),
             tls: None,
+            issuer: None,
             listen_http: None,
             listen_metrics: None,
             metrics_every: gather::EVERY,
@@ -111,6 +115,8 @@ pub enum StartError {
     Listen(&'static str, String, io::Error),
     #[error(transparent)]
     Tls(#[from] TlsError),
+    #[error(transparent)]
+    Issuer(#[from] AuthorityError),
     #[error(transparent)]
     Database(#[from] Unusable),
     #[error(transparent)]
@@ -180,6 +186,7 @@ impl Server {
     pub async fn start(config: &ServeConfig, database: &Database) -> Result<Self, StartError> {
         // Everything that needs no database comes first: its errors show at once.
         let tls = config.tls.as_ref().map(TlsFiles::load).transpose()?;
+        let issuer = config.issuer.as_ref().map(IssuerFiles::load).transpose()?.map(Arc::new);
         let listeners = Listeners::open(config, tls.clone()).await?;
         let (url, metrics_url) = (listeners.url.clone(), listeners.metrics_url.clone());
 
@@ -202,7 +209,8 @@ impl Server {
         );
         let replayer = ingest.replayer().clone();
         let (ingest, drain) = (Arc::new(ingest), Drain::default());
-        let app = application(config, database, &found, ingest.clone(), drain.clone(), recorder.clone());
+        let app =
+            App { issuer, ..application(config, database, &found, ingest.clone(), drain.clone(), recorder.clone()) };
         let stop = CancellationToken::new();
         let mut background = JoinSet::new();
         background.spawn(until(stop.clone(), async move {
@@ -323,6 +331,7 @@ fn application(
         late_horizon: config.late_horizon,
         guards: Guards::new(config.limits.clone()),
         drain,
+        issuer: None,
         metrics: observe::Metrics {
             recorder,
             gathered: Arc::new(gather::Gathered::new(config.metrics_every)),

@@ -218,6 +218,7 @@ impl TestApp {
             late_horizon: chrono::Duration::days(30),
             guards: Guards::new(Limits::default()),
             drain: Drain::default(),
+            issuer: None,
             metrics: observe::Metrics { recorder: METRICS.clone(), gathered: Arc::default(), found, is_apart: false },
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");

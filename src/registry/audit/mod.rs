@@ -66,6 +66,7 @@ actions! {
     KeyUpdate = "key.update";
     KeyRotate = "key.rotate";
     KeyRevoke = "key.revoke";
+    KeyCertify = "key.certify";
     EnrollmentTokenCreate = "enrollment_token.create";
     EnrollmentTokenRevoke = "enrollment_token.revoke";
     EnrollmentCreate = "enrollment.create";

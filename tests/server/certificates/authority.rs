@@ -35,6 +35,11 @@ impl Authority {
         self.0.pem()
     }
 
+    /// Its private key.
+    pub fn key_pem(&self) -> String {
+        self.0.key().serialize_pem()
+    }
+
     /// A certificate with the subject `CN=<name>,O=Northwind`, good until a day.
     pub fn issue(&self, name: &str, until: DateTime<Utc>) -> Issued {
         let mut params = CertificateParams::new(["localhost".to_owned()]).expect("names");

@@ -2,11 +2,14 @@
 
 mod approval;
 mod asking;
+mod certificates;
 mod tokens;
 
 use serde_json::{Value, json};
 
-use self::{approval as enroll_approval, asking as enroll_asking, tokens as enroll_tokens};
+use self::{
+    approval as enroll_approval, asking as enroll_asking, certificates as enroll_certificates, tokens as enroll_tokens,
+};
 use crate::harness::{Answer, Test, TestApp, topic};
 
 pub fn topics() -> Vec<Vec<Test>> {
@@ -25,6 +28,11 @@ pub fn topics() -> Vec<Vec<Test>> {
             what_an_unapproved_device_posts_counts_once_it_is_approved,
             a_refused_device_ends_and_may_enroll_again_when_that_is_deleted,
             a_registered_device_enrolls_as_itself_when_somebody_approves,
+        }),
+        topic!(enroll_certificates::{
+            a_device_with_a_key_pair_has_a_certificate_in_place_of_a_key,
+            a_certificate_is_followed_by_others_until_its_key_is_revoked,
+            what_cannot_be_certified_is_explained,
         }),
         topic!(enroll_tokens::{
             a_token_is_made_shown_once_listed_and_revoked,

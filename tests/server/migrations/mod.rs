@@ -10,7 +10,7 @@ use crate::harness::TestApp;
 use crate::rollups::naive;
 
 /// Data to be stored at a version, in tables that are new in it or have new columns.
-const SAMPLES: [(i32, &str); 10] = [
+const SAMPLES: [(i32, &str); 11] = [
     (1, include_str!("V1.sql")),
     (2, include_str!("V2.sql")),
     (4, include_str!("V4.sql")),
@@ -21,6 +21,7 @@ const SAMPLES: [(i32, &str); 10] = [
     (15, include_str!("V15.sql")),
     (17, include_str!("V17.sql")),
     (18, include_str!("V18.sql")),
+    (20, include_str!("V20.sql")),
 ];
 
 /// The version that gives the log of changes another form.

@@ -93,6 +93,7 @@ pub const CALLS: &[Call] = &[
     with("post /v1/devices/{own-device}/replacements", r#"{"metric": "{metric}", "final": 1, "initial": 0}"#),
     call("delete /v1/devices/{device}/replacements/{replacement!}", ""),
     call("delete /v1/devices/{own-device}/replacements/{replacement!}", ""),
+    with("post /v1/device/certificate", r#"{"csr": "none"}"#),
     call("get /v1/enroll", ""),
     with("post /v1/enroll", r#"{"token": "none", "serial": "{device}"}"#),
     call("get /v1/enrollment-tokens", ""),

@@ -33,6 +33,7 @@ describe('figures are those of the API', () => {
       await t.test('hierarchy', () => hierarchy(visit, api));
       await t.test('device', () => device(visit, api));
       if (scopeOf(role) === 'provider') await t.test('ingest, quarantine, reviews', () => ingest(visit, api));
+      await t.test('alerts', () => alerts(visit, api, role));
       if (['admin', 'provider'].includes(role)) await t.test('keys, enrollments, audit', () => lists(visit, api));
       await visit.faultless();
       await visit.end();
@@ -168,6 +169,25 @@ async function ingest(visit, api) {
   const reviews = await api.all('/v1/reviews');
   assert(reviews.length > 0);
   assert.equal((await visit.table('main [data-table]')).length, reviews.length);
+}
+
+async function alerts(visit, api, role) {
+  await visit.open('alerts');
+  const all = await api.all('/v1/alerts');
+  const rows = await visit.table('[data-table="alerts"]');
+  assert.deepEqual(rows.map((row) => [row.key, row.state]), all.map((one) => [one.key, one.state]));
+  assert(rows.length > 0);
+  const text = await visit.page.locator('main').innerText();
+  assert(!/undefined|null|NaN/.test(text), text);
+  await visit.open('overview');
+  const firing = await api.all('/v1/alerts', { state: 'firing' });
+  assert.equal((await visit.figures()).alerts, String(firing.length));
+  if (!['admin', 'provider'].includes(role)) return;
+  const fired = firing.find((one) => one.kind === 'review');
+  await visit.open('alerts', { alert: fired.key });
+  const history = await api.all(`/v1/alerts/${fired.key}/history`);
+  assert.deepEqual((await visit.table('[data-table="alert-history"]')).map((row) => row.state), history.map((one) => one.state));
+  await visit.faultless();
 }
 
 async function lists(visit, api) {

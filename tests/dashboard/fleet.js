@@ -25,6 +25,7 @@ export async function fill(server) {
   };
   const [device] = (await api.get('/v1/devices', { customer: customer.key })).items;
   await fresh(api);
+  await firing(api);
   return { url: server.url, provider, zone, customer: customer.key, device: device.key, keys };
 }
 
@@ -43,6 +44,10 @@ async function troubles(api, customer) {
     reading('nobody-knows-me', metric.key, 2, 1), reading('nobody-knows-me', metric.key, 1, 2),
     reading('water-1', 'water_register', 2, 'x'),
   ] });
+  await api.put('/v1/alerts/all-day', { name: 'Much in a day', kind: 'threshold', metric: metric.key, bucket: 'day', stat: 'count', above: 0 });
+  await api.put('/v1/alerts/silent', { name: 'Silent devices', kind: 'silence', scope: `customer:${customer}`, after: '7d', share: 50 });
+  await api.put('/v1/alerts/reviews', { name: 'Registers to look at', kind: 'review' });
+  await api.put('/v1/webhooks/nowhere', { url: 'https://meterbase.invalid/hook', events: ['alert.firing', 'alert.resolved'] });
   const expires = new Date(now + 86_400_000).toISOString();
   const { token } = await api.post('/v1/enrollment-tokens', { customer, name: 'Installers', approval: true, uses: 5, expires_at: expires });
   await new Api(api.url, api.key).post('/v1/enroll', { token, serial: 'waiting-1', model: 'P1', firmware: '1.0' });
@@ -59,4 +64,13 @@ async function fresh(api) {
     await wait(200);
   }
   throw new Error('the rollups did not follow');
+}
+
+// Until what is under review is told.
+async function firing(api) {
+  for (let tries = 0; tries < 600; tries += 1) {
+    if ((await api.get('/v1/alerts/reviews')).state === 'firing') return;
+    await wait(200);
+  }
+  throw new Error('no alert fired');
 }

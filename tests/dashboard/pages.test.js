@@ -16,6 +16,8 @@ const PAGES = [
   { name: 'compare', roles: ALL },
   { name: 'hierarchy', roles: ALL },
   { name: 'device', roles: ALL, parameters: () => ({ device: world.device }) },
+  { name: 'alerts', roles: ALL },
+  { name: 'webhooks', roles: STEWARDS },
   { name: 'ingest', roles: WHOLE },
   { name: 'quarantine', roles: WHOLE },
   { name: 'reviews', roles: WHOLE },

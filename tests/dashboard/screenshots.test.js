@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test';
 
 import { DESKTOP, PHONE, Visit, launch, output, world } from './browser.js';
 
-const PAGES = ['overview', 'usage', 'compare', 'hierarchy', 'device', 'ingest', 'quarantine', 'reviews', 'keys', 'portal',
+const PAGES = ['overview', 'usage', 'compare', 'hierarchy', 'device', 'alerts', 'webhooks', 'ingest', 'quarantine', 'reviews', 'keys', 'portal',
   'enrollments', 'enrollment-tokens', 'audit'];
 const PARAMETERS = { device: () => ({ device: world.device }) };
 

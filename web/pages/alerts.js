@@ -1,10 +1,10 @@
 // Alerts: what the provider wants to be told of its figures, how each stands, and when it fired.
 
+import { form } from '../alert-form.js';
 import { segment } from '../api.js';
 import { figure } from '../decimal.js';
 import { h, hidden } from '../dom.js';
 import { confirmed, field, select } from '../fields.js';
-import { scopeField } from '../scope.js';
 import { attempt, empty } from '../states.js';
 import { facts, paged } from '../table.js';
 import { instant } from '../time.js';
@@ -73,7 +73,7 @@ async function all(context) {
   const list = await paged({ name: 'alerts', caption: 'Alerts', columns, key: (alert) => alert.key }, (cursor) =>
     api.get('/v1/alerts', { state: parameters.state, limit: 200, cursor }),
   );
-  const metrics = who.writes ? (await api.all('/v1/metrics')).items : [];
+  const { items: metrics } = who.writes ? await api.all('/v1/metrics') : { items: [] };
   return [
     h('h1', {}, 'Alerts'),
     h(
@@ -115,6 +115,16 @@ const usageLink = (context, alert, text) =>
 
 // "sum of energy in a day is above 100, until it is 90"
 function ruleText(alert) {
+  const until = alert.resolve && [', until it is ', figure(alert.resolve)];
+  if (alert.kind === 'review') return `a reading of ${alert.metric ?? 'a register'} is under review`;
+  if (alert.kind === 'silence') {
+    const time = `in ${alert.after}`;
+    if (alert.share === undefined) return `it sent nothing ${time}`;
+    return ['more than ', figure(alert.share), ` % of the devices sent nothing ${time}`, until];
+  }
+  if (alert.kind === 'completeness') {
+    return ['fewer than ', figure(alert.below), ` % of a day’s expected readings of ${alert.metric} are there`, until];
+  }
   const stat = STATISTICS.find(([name]) => name === alert.stat)?.[1].toLowerCase() ?? alert.stat;
   const what = `${stat} of ${alert.metric} in ${alert.bucket === 'hour' ? 'an' : 'a'} ${alert.bucket}`;
   if (alert.kind === 'quota') return [what, ' reaches ', (alert.steps ?? []).join(', '), ' % of ', figure(alert.limit)];
@@ -123,7 +133,7 @@ function ruleText(alert) {
     alert.above === undefined ? ' is below ' : ' is above ',
     figure(alert.above ?? alert.below),
     alert.for && ` for ${alert.for}`,
-    alert.resolve && [', until it is ', figure(alert.resolve)],
+    until,
   ];
 }
 
@@ -165,7 +175,7 @@ async function one(context, key) {
     { name: 'alert-history', caption: 'When it fired and resolved', columns, key: (row) => `${row.at}|${row.period}` },
     (cursor) => api.get(`${path}/history`, { limit: 100, cursor }),
   );
-  const metrics = who.writes ? (await api.all('/v1/metrics')).items : [];
+  const { items: metrics } = who.writes ? await api.all('/v1/metrics') : { items: [] };
   return [
     h(
       'div',
@@ -217,121 +227,5 @@ function remove(context, alert, path) {
         close();
         location.hash = context.link('alerts');
       }),
-  );
-}
-
-// Makes an alert, or changes the one that is given.
-function form(context, metrics, alert) {
-  const text = (value, more = {}) => h('input', { type: 'text', value: value ?? '', autocomplete: 'off', ...more });
-  const name = text(alert?.name, { required: true, maxlength: '256' });
-  const key = text(alert?.key, { required: true, pattern: '[A-Za-z0-9._:~\\-]{1,128}', disabled: Boolean(alert) });
-  const scope = scopeField(
-    context,
-    'alert',
-    alert?.scope ?? (context.who.whole ? 'provider' : `customer:${context.who.customer}`),
-  );
-  const metric = select(
-    metrics.map((one) => [one.key, one.name]),
-    alert?.metric ?? metrics[0].key,
-  );
-  const kind = select(
-    [
-      ['threshold', 'A threshold is passed'],
-      ['quota', 'A quota is used up'],
-    ],
-    alert?.kind ?? 'threshold',
-    () => turn(),
-  );
-  const bucket = select(
-    [
-      ['hour', 'An hour'],
-      ['day', 'A day'],
-      ['month', 'A month'],
-    ],
-    alert?.bucket ?? 'day',
-  );
-  const stat = select(STATISTICS, alert?.stat ?? 'sum');
-  const side = select(
-    [
-      ['above', 'Above'],
-      ['below', 'Below'],
-    ],
-    alert?.below === undefined ? 'above' : 'below',
-  );
-  const number = text(alert?.above ?? alert?.below ?? alert?.limit, { required: true, inputmode: 'decimal' });
-  const resolve = text(alert?.resolve, { inputmode: 'decimal' });
-  const hold = text(alert?.for, { placeholder: '15m' });
-  const steps = text((alert?.steps ?? [80, 100]).join(', '));
-  const threshold = [
-    field('alert-side', 'Is', side),
-    field('alert-resolve', 'Back at (empty: the same)', resolve),
-    field('alert-for', 'For at least (empty: at once)', hold),
-  ];
-  const quota = [field('alert-steps', 'Steps, in percent', steps)];
-  const place = h('div', { class: 'break' });
-  const turn = () => {
-    threshold.forEach((one) => {
-      one.hidden = kind.value !== 'threshold';
-    });
-    quota.forEach((one) => {
-      one.hidden = kind.value !== 'quota';
-    });
-  };
-  turn();
-  const button = h(
-    'button',
-    { type: 'submit', class: 'primary submit', id: 'alert-save' },
-    alert ? 'Change it' : 'Make the alert',
-  );
-  const send = (event) => {
-    event.preventDefault();
-    const body = {
-      name: name.value.trim(),
-      kind: kind.value,
-      scope: scope.value(),
-      metric: metric.value,
-      bucket: bucket.value,
-      stat: stat.value,
-    };
-    if (kind.value === 'quota')
-      Object.assign(body, {
-        limit: number.value.trim(),
-        steps: steps.value.split(',').map((one) => Number(one.trim())),
-      });
-    else {
-      body[side.value] = number.value.trim();
-      if (resolve.value.trim()) body.resolve = resolve.value.trim();
-      if (hold.value.trim()) body.for = hold.value.trim();
-    }
-    attempt(button, place, async () => {
-      const saved = await context.api.send('PUT', `/v1/alerts/${segment(key.value.trim())}`, { body });
-      if (alert) context.redraw();
-      else location.hash = context.link('alerts', { alert: saved.key });
-    });
-  };
-  return h(
-    'form',
-    { class: 'card', id: 'alert-form', onsubmit: send },
-    h('h2', {}, alert ? 'Change' : 'Make an alert'),
-    h(
-      'div',
-      { class: 'form' },
-      field('alert-name', 'Name', name),
-      field('alert-handle', 'Key of the alert', key),
-      h('div', { class: 'break' }),
-      scope.fields,
-      field('alert-metric', 'Metric', metric),
-      field('alert-stat', 'Statistic', stat),
-      field('alert-bucket', 'In', bucket),
-      h('div', { class: 'break' }),
-      field('alert-kind', 'Fires when', kind),
-      threshold[0],
-      field('alert-number', 'Number or limit', number),
-      threshold.slice(1),
-      quota,
-      button,
-    ),
-    place,
-    alert && h('p', { class: 'hint' }, 'With another scope or rule it begins anew.'),
   );
 }

@@ -65,13 +65,7 @@ mod verify;
 mod walk;
 mod webhooks;
 mod zone_changes;
-
 use std::process::ExitCode;
-
-use verify::{
-    damage as verify_damage, operation as verify_operation, readings as verify_readings, registers as verify_registers,
-};
-
 fn main() -> ExitCode {
     if let Some(length) = torture::endless::asked() {
         return torture::endless::run(length);
@@ -310,28 +304,6 @@ fn main() -> ExitCode {
             nothing_is_copied_where_it_would_not_be_found,
         }),
         harness::topic!(random_fleets::{any_fleet_s_figures_are_those_of_a_naive_recomputation}),
-        harness::topic!(verify_damage::{
-            damage_at_every_level_is_found_and_mended,
-            a_row_that_is_kept_twice_is_found,
-            a_range_and_a_sample_are_compared_alone,
-            without_readings_levels_are_compared_with_each_other,
-        }),
-        harness::topic!(verify_operation::{
-            a_rebuild_that_is_broken_off_goes_on,
-            an_interrupted_verification_says_where_to_go_on,
-            changes_that_are_still_to_be_followed_are_no_differences,
-            status_tells_what_there_is_and_refresh_follows_it,
-            a_server_verifies_on_schedule_and_exports_what_it_finds,
-        }),
-        harness::topic!(verify_readings::{
-            readings_that_carry_something_wrong_are_found,
-            only_what_is_named_is_compared,
-        }),
-        harness::topic!(verify_registers::{
-            registers_that_lived_through_everything_verify_clean,
-            increments_and_reviews_of_registers_that_were_changed_by_hand_are_found,
-            reviews_that_say_something_else_than_the_readings_are_found,
-        }),
         harness::topic!(schema::{
             the_schema_is_as_committed,
             the_views_for_analysts_stay_as_they_are,
@@ -390,6 +362,7 @@ fn main() -> ExitCode {
     topics.extend(secrets::topics());
     topics.extend(torture::topics());
     topics.extend(events::topics());
+    topics.extend(verify::topics());
     topics.extend(webhooks::topics());
     if meters::directory().is_some() {
         topics.push(harness::topic!(meters::{every_row_of_a_real_meter_is_stored_exactly_or_explained}));

@@ -11,7 +11,38 @@ use serde_json::Value;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
 
 use crate::binary::{meterbase, text};
-use crate::harness::TestApp;
+use crate::harness::{Test, TestApp, topic};
+
+use self::{
+    damage as verify_damage, operation as verify_operation, readings as verify_readings, registers as verify_registers,
+};
+
+pub fn topics() -> Vec<Vec<Test>> {
+    vec![
+        topic!(verify_damage::{
+            damage_at_every_level_is_found_and_mended,
+            a_row_that_is_kept_twice_is_found,
+            a_range_and_a_sample_are_compared_alone,
+            without_readings_levels_are_compared_with_each_other,
+        }),
+        topic!(verify_operation::{
+            a_rebuild_that_is_broken_off_goes_on,
+            an_interrupted_verification_says_where_to_go_on,
+            changes_that_are_still_to_be_followed_are_no_differences,
+            status_tells_what_there_is_and_refresh_follows_it,
+            a_server_verifies_on_schedule_and_exports_what_it_finds,
+        }),
+        topic!(verify_readings::{
+            readings_that_carry_something_wrong_are_found,
+            only_what_is_named_is_compared,
+        }),
+        topic!(verify_registers::{
+            registers_that_lived_through_everything_verify_clean,
+            increments_and_reviews_of_registers_that_were_changed_by_hand_are_found,
+            reviews_that_say_something_else_than_the_readings_are_found,
+        }),
+    ]
+}
 
 /// What a run of the binary said.
 pub struct Said {

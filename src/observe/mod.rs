@@ -1,7 +1,7 @@
 //! What the server tells about its work: logs, request ids, metrics.
 //!
 //! - [`list`]: all metrics by name
-//! - [`page`]: `/metrics`
+//! - [`page`]: what `/metrics` tells
 //! - [`gather`]: what only the database knows, asked for now and then
 //! - `process`: what the system says of this process
 //! - `task`: how background work goes

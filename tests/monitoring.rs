@@ -176,6 +176,7 @@ fn dashboards_ask_for_what_servers_tell_where_it_is() {
         }
         let panels = dashboard["panels"].as_array().expect("panels");
         let mut ids: Vec<_> = panels.iter().map(|panel| panel["id"].as_u64().expect("an id")).collect();
+        ids.sort_unstable();
         ids.dedup();
         assert_eq!(ids.len(), panels.len());
     }

@@ -129,6 +129,7 @@ async fn get(
         parts,
         tenant,
         news,
+        has_news: false,
         after,
         follows,
         told: None,
@@ -167,6 +168,8 @@ struct Listener {
     parts: Parts,
     tenant: Tenant,
     news: watch::Receiver<Option<News>>,
+    /// Whether there were any since it listens: those that others had before can be a second old, and lack what happened then.
+    has_news: bool,
     /// Number of the last event that was looked at; none before the beginning.
     after: Option<i64>,
     follows: bool,
@@ -190,7 +193,7 @@ impl Listener {
                 return None;
             }
             let news = *self.news.borrow_and_update();
-            if let Some(news) = news {
+            if let Some(news) = news.filter(|_| self.has_news) {
                 let all_told = self.take(news).await?;
                 if !self.waiting.is_empty() || !all_told {
                     continue;
@@ -200,7 +203,10 @@ impl Listener {
                 }
             }
             tokio::select! {
-                changed = self.news.changed() => changed.ok()?,
+                changed = self.news.changed() => {
+                    changed.ok()?;
+                    self.has_news = true;
+                }
                 () = sleep(HEARTBEAT) => {}
                 () = self.app.drain.beginning() => return None,
             }

@@ -91,7 +91,7 @@ struct GetParameters {
 ///
 /// Server-sent events. Those that are kept, for 30 days, have an `id`: `event` is their type, such as `alert.firing`, and `data` what
 /// webhooks are told too. Sent back as `Last-Event-ID`, which browsers do by themselves, the answer begins behind it, so nothing is
-/// missed. Besides, without an `id`: `open`, at first; `readings`, each second in which any came in, with how many got which
+/// missed; an `open` comes first, with the `id` behind which it begins. Besides, without an `id`: `readings`, each second in which any came in, with how many got which
 /// verdict, for who sees the whole provider; `freshness`, each five seconds, with `fresh_through` of the figures. A comment comes
 /// every 15 seconds.
 ///

@@ -24,6 +24,7 @@ fn count(bytes: isize) {
 }
 
 // SAFETY: all is left to the system's allocator; counting allocates nothing.
+#[expect(unsafe_code, reason = "an allocator cannot be written otherwise")]
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size().cast_signed());

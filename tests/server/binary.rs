@@ -187,6 +187,7 @@ impl Serving {
 /// A run of tests that is killed leaves no server behind either: it is asked to stop, and its PostgreSQL with it. The thread
 /// that starts it is a test's own.
 #[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "what runs between fork and exec has no other way in")]
 fn end_with_parent(command: &mut Command) {
     let ask = || Ok(nix::sys::prctl::set_pdeathsig(Signal::SIGTERM)?);
     // SAFETY: between fork and exec this makes one system call, and allocates nothing.

@@ -153,6 +153,7 @@ impl Helper {
 /// Lets the system kill a process when this one ends, however it ends: where it is killed nothing is dropped. The thread
 /// that starts the process must not end before; the runtime's own live as long as it does.
 #[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "what runs between fork and exec has no other way in")]
 fn end_with_parent(command: &mut Command) {
     let parent = nix::unistd::getpid();
     let end_with_parent = move || {

@@ -49,6 +49,11 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "3xx", 400, 401, 403
 include-name = ["DELETE /v1/quarantine", "POST /v1/quarantine/replay", "POST /v1/keys"]
 checks.positive_data_acceptance.expected-statuses = ["2xx", "3xx", 400, 401, 403, 404, 409, 422, 429]
 
+# Who listens would listen until the time is up.
+[[operations]]
+include-name = "GET /v1/events"
+parameters = {{ follow = "false" }}
+
 # 415: a sign-in with neither a key in a header nor a body. 201: with a key in the header the body is not looked at.
 [[operations]]
 include-name = "POST /v1/session"

@@ -45,8 +45,7 @@ const AT_ONCE: i64 = 100;
 const RETRY: Duration = Duration::from_secs(3);
 
 /// Something that happened, as webhooks are told it too.
-#[derive(Debug, Serialize, sqlx::FromRow, ToSchema)]
-#[schema(as = Event)]
+#[derive(Debug, Serialize, sqlx::FromRow)]
 struct Told {
     #[serde(skip)]
     event_id: i64,
@@ -55,23 +54,36 @@ struct Told {
     /// What kind of thing happened.
     #[sqlx(rename = "type")]
     #[serde(rename = "type")]
-    #[schema(example = "alert.firing")]
     kind: String,
     /// When it happened.
     #[sqlx(rename = "at")]
     timestamp: DateTime<Utc>,
     /// Key of the provider.
-    #[schema(example = "northwind")]
     provider: String,
     /// Key of the customer that it concerns; null for the provider as a whole.
-    #[schema(required, example = "acme")]
     customer: Option<String>,
     /// Key, or else id, of what it happened to.
-    #[schema(example = "night-use")]
     subject: String,
     /// What else there is to tell.
-    #[schema(value_type = Object)]
     data: Value,
+}
+
+/// One of the events.
+#[derive(ToSchema)]
+#[schema(as = Event)]
+#[expect(dead_code, reason = "what the document says of what `axum` writes")]
+struct Message {
+    /// Of those that are kept, and of `open`.
+    #[schema(example = "42")]
+    id: Option<String>,
+    /// Its type: that of what happened, `open`, `readings` or `freshness`.
+    #[schema(example = "alert.firing")]
+    event: String,
+    /// Milliseconds to wait before listening again, with `open`.
+    #[schema(example = 3000)]
+    retry: Option<u64>,
+    /// JSON, in one line.
+    data: String,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -90,9 +102,9 @@ struct GetParameters {
 /// Listen to what happens
 ///
 /// Server-sent events. Those that are kept, for 30 days, have an `id`: `event` is their type, such as `alert.firing`, and `data` what
-/// webhooks are told too. Sent back as `Last-Event-ID`, which browsers do by themselves, the answer begins behind it, so nothing is
-/// missed; an `open` comes first, with the `id` behind which it begins. Besides, without an `id`: `readings`, each second in which any came in, with how many got which
-/// verdict, for who sees the whole provider; `freshness`, each five seconds, with `fresh_through` of the figures. A comment comes
+/// webhooks are told too: `id`, `type`, `timestamp`, `provider`, `customer`, `subject` and `data`. Sent back as `Last-Event-ID`, which browsers do by themselves, the answer begins behind it, so nothing is
+/// missed; an `open` comes first, with the `id` behind which it begins. Besides, without an `id`: `readings`, each second in
+/// which any came in, with how many got which verdict, for who sees the whole provider; `freshness`, each five seconds, with `fresh_through` of the figures. A comment comes
 /// every 15 seconds.
 ///
 /// Who sees a part of the provider is told what concerns the customers in it. The answer ends with the key, or when the server
@@ -101,7 +113,7 @@ struct GetParameters {
     params(GetParameters,
         ("Last-Event-ID" = Option<String>, Header, description = "`id` of the last event that was received", example = "42")),
     responses(
-        (status = 200, description = "Events, until it ends; the `data` of each that is kept is one of these", body = Told,
+        (status = 200, description = "Events, until it ends, each of which is one of these", body = Message,
             content_type = "text/event-stream"),
         (status = 429, description = "`too_many_listeners`: as many listen to the provider as may",
             body = crate::http::problem::ProblemBody, content_type = "application/problem+json")))]

@@ -33,6 +33,10 @@ continue-on-failure = true
 [checks.positive_data_acceptance]
 expected-statuses = ["2xx", "3xx", 401, 403, 404, 409, 422, 429]
 
+# 413: a body beyond the limit of an operation is not looked at.
+[checks.negative_data_rejection]
+expected-statuses = [400, 401, 403, 404, 405, 406, 409, 413, 415, 422, 429]
+
 # What is deleted here is revoked or retired, and stays to be seen: keys and tokens with when they ended, devices with
 # their figures.
 [[operations]]
@@ -45,9 +49,19 @@ checks.use_after_free.enabled = false
 include-method = "GET"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "3xx", 400, 401, 403, 404, 406, 409, 422, 429]
 
+# 400: who is not a device must name one.
+[[operations]]
+include-name = "POST /v1/device/config/ack"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "3xx", 400, 401, 403, 404, 409, 422, 429]
+
 [[operations]]
 include-name = ["DELETE /v1/quarantine", "POST /v1/quarantine/replay", "POST /v1/keys"]
 checks.positive_data_acceptance.expected-statuses = ["2xx", "3xx", 400, 401, 403, 404, 409, 422, 429]
+
+# Who waits for another configuration waits for up to a minute.
+[[operations]]
+include-name = "GET /v1/device/config"
+parameters = {{ wait = "1" }}
 
 # Who listens would listen until the time is up.
 [[operations]]

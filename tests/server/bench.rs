@@ -161,8 +161,12 @@ pub async fn figures_that_are_measured_are_those_that_were_sent(app: TestApp) {
         assert!(0.0 < p50 && p50 <= p99 && p99 <= max, "{told:#}");
     }
     let cores = told["cores"].as_object().expect("cores");
-    assert!(cores.values().all(|cores| number(cores) >= 0.0) && number(&cores["storing"]) > 0.0, "{told:#}");
-    assert!(number(&cores["rollups"]) > 0.0 && number(&told["share_of_rollups"]) < 1.0, "{told:#}");
+    assert!(cores.values().all(|cores| number(cores) >= 0.0) && number(&cores["server"]) > 0.0, "{told:#}");
+    // In three seconds the rollups may take less than the 10 ms in which the system counts.
+    let all: f64 =
+        ["server", "storing", "answering", "rollups", "other_postgres"].map(|of| number(&cores[of])).iter().sum();
+    let share = number(&told["share_of_rollups"]);
+    assert!(share < 1.0 && (share * all - number(&cores["rollups"])).abs() < 1e-9, "{told:#}");
     let [end, peak] = ["memory_at_end_mib", "peak_memory_mib"].map(|of| number(&told[of]));
     assert!(0.0 < end && end <= peak && told["intervals"].as_array().is_some_and(|all| !all.is_empty()), "{told:#}");
 }

@@ -11,6 +11,7 @@
 //! - [`migrate`]: the schema, `migrations/` and `sql/schema/`
 //! - [`embedded`]: the private PostgreSQL for those who bring none
 //! - [`registry`]: providers, customers, groups, devices, metrics; one file each
+//! - [`watch`]: news of providers that somebody waits for
 //! - [`events`]: what happened, for those who want to be told
 //! - [`ingest`]: readings in, a verdict for each
 //! - [`profiles`]: what devices send in their own language, and what they are told to do
@@ -60,4 +61,5 @@ pub mod service;
 pub mod simulation;
 pub mod usage;
 pub mod verify;
+pub mod watch;
 pub mod webhooks;

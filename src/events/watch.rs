@@ -1,32 +1,24 @@
-//! What is new of providers that somebody listens to. Each server looks once a second, with one statement for all of them,
-//! however many listen.
+//! What is new of providers that somebody listens to.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use sqlx::PgPool;
-use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::watch;
 
 use crate::database::Edition;
 use crate::rollup;
-
-/// How often it is looked for news.
-const LOOK: Duration = Duration::from_secs(1);
-
-/// Most requests that wait to be told where to listen.
-const MOST: usize = 1_000;
+use crate::watch::{Look, Senders, Watch};
 
 /// Most listeners of a provider on a server.
 pub const OF_ONE: usize = 64;
 
-/// Where listeners ask. What answers them ends with it.
+/// Where listeners ask.
 #[derive(Debug)]
 pub struct EventWatch {
-    ask: mpsc::Sender<Question>,
+    watch: Watch<Option<News>>,
     listeners: Arc<Mutex<HashMap<i32, usize>>>,
 }
 
@@ -59,18 +51,18 @@ pub struct Listening {
     listeners: Arc<Mutex<HashMap<i32, usize>>>,
 }
 
-#[derive(Debug)]
-struct Question {
-    provider_id: i32,
-    answer: oneshot::Sender<watch::Receiver<Option<News>>>,
+/// What looks for news.
+struct Newest {
+    pool: PgPool,
+    edition: Edition,
+    seen: HashMap<i32, Seen>,
 }
 
-/// What is known of a provider.
-#[derive(Debug)]
-struct Known {
-    news: watch::Sender<Option<News>>,
-    /// What came in by day, as it was last seen, and all together since it was first.
+/// What came in of a provider.
+struct Seen {
+    /// By day, as it was last seen.
     days: HashMap<NaiveDate, Readings>,
+    /// All together since it was first.
     readings: Readings,
 }
 
@@ -86,9 +78,8 @@ struct Row {
 impl EventWatch {
     /// Looks on connections of `pool`, one at a time.
     pub fn start(pool: PgPool, edition: Edition) -> Self {
-        let (ask, asked) = mpsc::channel(MOST);
-        tokio::spawn(run(pool, edition, asked));
-        Self { ask, listeners: Arc::default() }
+        let watch = Watch::start(Newest { pool, edition, seen: HashMap::new() });
+        Self { watch, listeners: Arc::default() }
     }
 
     /// One more listener of a provider; none where it has as many as it may.
@@ -104,9 +95,7 @@ impl EventWatch {
 
     /// The news of a provider; none where the server ends.
     pub async fn news(&self, provider_id: i32) -> Option<watch::Receiver<Option<News>>> {
-        let (answer, news) = oneshot::channel();
-        self.ask.send(Question { provider_id, answer }).await.ok()?;
-        news.await.ok()
+        self.watch.news(provider_id).await
     }
 }
 
@@ -145,74 +134,47 @@ impl Readings {
     }
 }
 
-async fn run(pool: PgPool, edition: Edition, mut asked: mpsc::Receiver<Question>) {
-    let (mut known, mut next) = (HashMap::<i32, Known>::new(), Instant::now());
-    loop {
-        let question = if known.is_empty() {
-            asked.recv().await.map(Some)
-        } else {
-            tokio::select! {
-                question = asked.recv() => question.map(Some),
-                () = sleep_until(next) => Some(None),
-            }
-        };
-        match question {
-            Some(Some(Question { provider_id, answer })) => {
-                let known = known.entry(provider_id).or_insert_with(Known::nothing);
-                // Who does not listen any more was broken off.
-                let _ = answer.send(known.news.subscribe());
-            }
-            Some(None) => {
-                known.retain(|_, known| !known.news.is_closed());
-                if let Err(error) = look(&pool, edition, &mut known).await {
-                    tracing::warn!(%error, "who listens to events could not be told of news");
-                }
-                next = Instant::now() + LOOK;
-            }
-            None => return,
+impl Look<Option<News>> for Newest {
+    const FAILED: &'static str = "who listens to events could not be told of news";
+
+    async fn look(&mut self, told: &Senders<Option<News>>) -> sqlx::Result<()> {
+        self.seen.retain(|provider_id, _| told.contains_key(provider_id));
+        if told.is_empty() {
+            return Ok(());
         }
+        let providers: Vec<i32> = told.keys().copied().collect();
+        let mut db = self.pool.acquire().await?;
+        let (horizon, _) = rollup::horizon(&mut db, self.edition).await?;
+        let fresh_through = rollup::fresh_through(&mut db, horizon).await?;
+        let rows: Vec<Row> =
+            sqlx::query_as(include_str!("../../sql/events/news.sql")).bind(providers).fetch_all(&mut *db).await?;
+        let mut found: HashMap<i32, (i64, HashMap<NaiveDate, Readings>)> = HashMap::new();
+        for row in rows {
+            let (_, days) = found.entry(row.provider_id).or_insert_with(|| (row.last_event, HashMap::new()));
+            days.extend(row.day.map(|day| (day, row.readings)));
+        }
+        for (provider_id, (last_event, days)) in found {
+            if let Some(news) = told.get(&provider_id) {
+                let seen = self.seen.entry(provider_id).or_insert_with(|| Seen::first(days.clone()));
+                seen.follow(days);
+                news.send_replace(Some(News { last_event, readings: seen.readings, fresh_through }));
+            }
+        }
+        Ok(())
     }
 }
 
-async fn look(pool: &PgPool, edition: Edition, known: &mut HashMap<i32, Known>) -> sqlx::Result<()> {
-    if known.is_empty() {
-        return Ok(());
-    }
-    let providers: Vec<i32> = known.keys().copied().collect();
-    let mut db = pool.acquire().await?;
-    let (horizon, _) = rollup::horizon(&mut db, edition).await?;
-    let fresh_through = rollup::fresh_through(&mut db, horizon).await?;
-    let rows: Vec<Row> =
-        sqlx::query_as(include_str!("../../sql/events/news.sql")).bind(providers).fetch_all(&mut *db).await?;
-    let mut last = HashMap::new();
-    let mut days: HashMap<i32, HashMap<NaiveDate, Readings>> = HashMap::new();
-    for row in rows {
-        last.insert(row.provider_id, row.last_event);
-        let of_provider = days.entry(row.provider_id).or_default();
-        of_provider.extend(row.day.map(|day| (day, row.readings)));
-    }
-    for (provider_id, days) in days {
-        if let (Some(known), Some(last_event)) = (known.get_mut(&provider_id), last.get(&provider_id)) {
-            known.follow(days);
-            let news = News { last_event: *last_event, readings: known.readings, fresh_through };
-            known.news.send_replace(Some(news));
-        }
-    }
-    Ok(())
-}
-
-impl Known {
-    fn nothing() -> Self {
-        Self { news: watch::Sender::new(None), days: HashMap::new(), readings: Readings::default() }
+impl Seen {
+    /// What was there at first is no news.
+    fn first(days: HashMap<NaiveDate, Readings>) -> Self {
+        Self { days, readings: Readings::default() }
     }
 
-    /// Adds what came in since it was last seen. What was there at first is no news; a day that begins has nothing yet.
+    /// Adds what came in since it was last seen; a day that begins has nothing yet.
     fn follow(&mut self, days: HashMap<NaiveDate, Readings>) {
-        if self.news.borrow().is_some() {
-            for (day, readings) in &days {
-                let before = self.days.get(day).copied().unwrap_or_default();
-                self.readings.add(&readings.since(&before));
-            }
+        for (day, readings) in &days {
+            let before = self.days.get(day).copied().unwrap_or_default();
+            self.readings.add(&readings.since(&before));
         }
         self.days = days;
     }
@@ -230,14 +192,11 @@ mod tests {
 
     #[test]
     fn what_came_in_adds_up_over_midnight() {
-        let mut known = Known::nothing();
-        known.follow(days(&[(1, 100), (2, 10)]));
-        assert_eq!(known.readings, Readings::default());
-        let news = News { last_event: 0, readings: known.readings, fresh_through: Utc::now() };
-        known.news.send_replace(Some(news));
-        known.follow(days(&[(1, 100), (2, 15)]));
-        assert_eq!(known.readings.received, 5);
-        known.follow(days(&[(2, 16), (3, 2)]));
-        assert_eq!((known.readings.received, known.readings.stored), (8, 8));
+        let mut seen = Seen::first(days(&[(1, 100), (2, 10)]));
+        assert_eq!(seen.readings, Readings::default());
+        seen.follow(days(&[(1, 100), (2, 15)]));
+        assert_eq!(seen.readings.received, 5);
+        seen.follow(days(&[(2, 16), (3, 2)]));
+        assert_eq!((seen.readings.received, seen.readings.stored), (8, 8));
     }
 }

@@ -22,7 +22,7 @@ WHERE d.delivery_id = due.delivery_id
   AND w.webhook_id = d.webhook_id
   AND e.event_id = d.event_id
   AND p.provider_id = w.provider_id
-RETURNING d.delivery_id, d.claim, d.uuid AS id, d.attempts, w.webhook_id, w.url, w.secret,
+RETURNING d.delivery_id, d.claim, d.uuid AS message_id, d.attempts, w.webhook_id, w.url, w.secret,
           CASE WHEN w.previous_until > c.time THEN w.previous_secret END AS previous_secret,
-          c.time, e.uuid AS event, e.type, p.key::text AS provider,
+          c.time, e.uuid AS id, e.type, p.key::text AS provider,
           (SELECT key::text FROM customer WHERE customer_id = e.customer_id) AS customer, e.subject, e.at, e.data

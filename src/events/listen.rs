@@ -10,18 +10,17 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use chrono::{DateTime, Utc};
 use futures::stream;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use uuid::Uuid;
 
 use crate::app::App;
+use crate::events::Told;
 use crate::events::watch::{Listening, News};
 use crate::http::access::{Reader, Tenant};
 use crate::http::extract::Query;
@@ -44,28 +43,12 @@ const AT_ONCE: i64 = 100;
 /// After how long a listener who was cut off comes back.
 const RETRY: Duration = Duration::from_secs(3);
 
-/// Something that happened, as webhooks are told it too.
-#[derive(Debug, Serialize, sqlx::FromRow)]
-struct Told {
-    #[serde(skip)]
+/// An event that is kept.
+#[derive(Debug, sqlx::FromRow)]
+struct Kept {
     event_id: i64,
-    /// UUIDv7 given by the server.
-    id: Uuid,
-    /// What kind of thing happened.
-    #[sqlx(rename = "type")]
-    #[serde(rename = "type")]
-    kind: String,
-    /// When it happened.
-    #[sqlx(rename = "at")]
-    timestamp: DateTime<Utc>,
-    /// Key of the provider.
-    provider: String,
-    /// Key of the customer that it concerns; null for the provider as a whole.
-    customer: Option<String>,
-    /// Key, or else id, of what it happened to.
-    subject: String,
-    /// What else there is to tell.
-    data: Value,
+    #[sqlx(flatten)]
+    told: Told,
 }
 
 /// One of the events.
@@ -248,7 +231,7 @@ impl Listener {
         };
         let mut all = true;
         if news.last_event > after {
-            let found: sqlx::Result<Vec<Told>> = self
+            let found: sqlx::Result<Vec<Kept>> = self
                 .tenant
                 .seen_as(include_str!("../../sql/events/follow.sql"))
                 .bind(after)
@@ -261,7 +244,7 @@ impl Listener {
             all = found.len() < AT_ONCE as usize;
             let last = found.last().map(|event| event.event_id).filter(|_| !all);
             self.after = Some(last.unwrap_or(news.last_event));
-            self.waiting.extend(found.iter().filter_map(Told::event));
+            self.waiting.extend(found.iter().filter_map(Kept::event));
         }
         if all {
             self.take_figures(news);
@@ -293,9 +276,9 @@ impl Listener {
     }
 }
 
-impl Told {
+impl Kept {
     fn event(&self) -> Option<Event> {
-        Event::default().event(&self.kind).id(self.event_id.to_string()).json_data(self).ok()
+        Event::default().event(&self.told.kind).id(self.event_id.to_string()).json_data(&self.told).ok()
     }
 }
 

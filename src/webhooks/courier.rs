@@ -10,13 +10,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
+use serde_json::json;
 use sqlx::PgPool;
 use tokio::task::{Id, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::events::Told;
 use crate::webhooks::post::{ATTEMPT_TIME, Message, Outcome, Poster};
 use crate::webhooks::secret::{self, Secret};
 use crate::webhooks::settings::{Clock, Settings};
@@ -58,21 +59,15 @@ pub struct Courier {
 struct Claimed {
     delivery_id: i64,
     claim: Uuid,
-    id: Uuid,
+    message_id: Uuid,
     attempts: i32,
     webhook_id: i32,
     url: String,
     secret: Secret,
     previous_secret: Option<Secret>,
     time: DateTime<Utc>,
-    event: Uuid,
-    #[sqlx(rename = "type")]
-    kind: String,
-    provider: String,
-    customer: Option<String>,
-    subject: String,
-    at: DateTime<Utc>,
-    data: Value,
+    #[sqlx(flatten)]
+    told: Told,
 }
 
 /// Attempts that are being made.
@@ -222,21 +217,17 @@ impl UnderWay {
 
 impl Claimed {
     fn message(&self) -> Message {
-        let body = json!({
-            "id": self.event,
-            "type": self.kind,
-            "timestamp": self.at,
-            "provider": self.provider,
-            "customer": self.customer,
-            "subject": self.subject,
-            "data": self.data,
-        })
-        .to_string();
-        let (id, timestamp) = (self.id.to_string(), self.time.timestamp());
+        let body = body(&self.told);
+        let (id, timestamp) = (self.message_id.to_string(), self.time.timestamp());
         let secrets: Vec<&Secret> = [Some(&self.secret), self.previous_secret.as_ref()].into_iter().flatten().collect();
         let signatures = secret::signatures(&secrets, &id, timestamp, &body);
         Message { url: self.url.clone(), id, timestamp, signatures, body }
     }
+}
+
+/// What is signed and sent. Its fields are in the order of their names, as those of any `Value`, not in that of `Told`.
+fn body(told: &Told) -> String {
+    json!(told).to_string()
 }
 
 /// Seconds until the next attempt after so many: between half and all of a time that doubles, by chance, so that what failed
@@ -266,6 +257,24 @@ fn count(outcome: &Outcome, state: Option<&str>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_body_has_its_fields_in_the_order_of_their_names() {
+        let told = Told {
+            id: Uuid::nil(),
+            kind: "alert.firing".to_owned(),
+            timestamp: DateTime::UNIX_EPOCH,
+            provider: "north".to_owned(),
+            customer: None,
+            subject: "acme-day".to_owned(),
+            data: json!({"step": 80, "name": "Acme"}),
+        };
+        let expected = concat!(
+            r#"{"customer":null,"data":{"name":"Acme","step":80},"id":"00000000-0000-0000-0000-000000000000","#,
+            r#""provider":"north","subject":"acme-day","timestamp":"1970-01-01T00:00:00Z","type":"alert.firing"}"#
+        );
+        assert_eq!(body(&told), expected);
+    }
 
     #[test]
     fn waits_double_up_to_the_longest_and_differ_by_chance() {

@@ -7,8 +7,9 @@ use sqlx::Connection;
 use uuid::Uuid;
 
 use crate::cli::keys::create::{Expiry, expiry, part_id};
-use crate::cli::keys::{current, moment_or_dash, provider_id, provider_or_all};
-use crate::cli::{DatabaseArgs, Failure, print, print_json, say};
+use crate::cli::keys::{current, moment_or_dash, provider_id};
+use crate::cli::listed::Listed;
+use crate::cli::{DatabaseArgs, Failure, print, say};
 use crate::database::Database;
 use crate::embedded::Role;
 use crate::enroll::{self, NewToken, StoredToken};
@@ -33,7 +34,8 @@ pub struct EnrollmentTokensArgs {
 #[derive(Debug, Subcommand)]
 enum TokensCommand {
     Create(CreateArgs),
-    List(ListArgs),
+    /// List tokens, oldest first, without their secrets
+    List(Listed),
     Revoke(RevokeArgs),
 }
 
@@ -68,19 +70,6 @@ struct CreateArgs {
     database: DatabaseArgs,
 }
 
-/// List tokens, oldest first, without their secrets
-#[derive(Debug, Args)]
-struct ListArgs {
-    /// Only those of this provider
-    #[arg(long, env = "METERBASE_PROVIDER", value_name = "PROVIDER")]
-    provider: Option<String>,
-    /// As a JSON array
-    #[arg(long, env = "METERBASE_JSON", value_parser = FalseyValueParser::new())]
-    json: bool,
-    #[command(flatten)]
-    database: DatabaseArgs,
-}
-
 /// Revoke a token; devices that enrolled with it stay
 #[derive(Debug, Args)]
 struct RevokeArgs {
@@ -97,8 +86,8 @@ impl EnrollmentTokensArgs {
             TokensCommand::Create(args) => {
                 args.database.with(Role::Command, async |database| args.run(database).await).await
             }
-            TokensCommand::List(args) => {
-                args.database.with(Role::Command, async |database| args.run(database).await).await
+            TokensCommand::List(listed) => {
+                listed.show(async |db, provider| enroll::list_tokens(db, provider, 0, None).await, table).await
             }
             TokensCommand::Revoke(args) => {
                 args.database.with(Role::Command, async |database| revoke(database, args.id).await).await
@@ -125,15 +114,6 @@ impl CreateArgs {
         let new = NewToken { owner, name, expires_at, uses: self.uses, approval: !self.without_approval };
         let (token, _) = enroll::make_token(&mut db, &By::command_line(Some(provider)), &new).await?;
         print(&token.reveal())
-    }
-}
-
-impl ListArgs {
-    async fn run(&self, database: &Database) -> Result<(), Failure> {
-        let mut db = current(database).await?;
-        let provider = provider_or_all(&mut db, self.provider.as_deref()).await?;
-        let tokens = enroll::list_tokens(&mut db, provider, 0, None).await?;
-        if self.json { print_json(&tokens) } else { print(&table(&tokens)) }
     }
 }
 

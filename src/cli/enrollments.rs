@@ -1,12 +1,12 @@
 //! `meterbase enrollments`
 
-use clap::builder::FalseyValueParser;
 use clap::{Args, Subcommand};
-use sqlx::Connection;
+use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
-use crate::cli::keys::{current, moment_or_dash, provider_or_all};
-use crate::cli::{DatabaseArgs, Failure, print, print_json, say};
+use crate::cli::keys::{current, moment_or_dash};
+use crate::cli::listed::Listed;
+use crate::cli::{DatabaseArgs, Failure, say};
 use crate::database::Database;
 use crate::embedded::Role;
 use crate::enroll::{self, Enrollment, State};
@@ -43,17 +43,11 @@ enum EnrollmentsCommand {
 /// List enrollments, oldest first
 #[derive(Debug, Args)]
 struct ListArgs {
-    /// Only those of this provider
-    #[arg(long, env = "METERBASE_PROVIDER", value_name = "PROVIDER")]
-    provider: Option<String>,
     /// Only those that are so far
     #[arg(long, env = "METERBASE_ENROLLMENT_STATE")]
     state: Option<State>,
-    /// As a JSON array
-    #[arg(long, env = "METERBASE_JSON", value_parser = FalseyValueParser::new())]
-    json: bool,
     #[command(flatten)]
-    database: DatabaseArgs,
+    listed: Listed,
 }
 
 #[derive(Debug, Args)]
@@ -76,23 +70,15 @@ enum Decision {
 impl EnrollmentsArgs {
     pub async fn run(self) -> Result<(), Failure> {
         let (args, decision) = match self.command {
-            EnrollmentsCommand::List(args) => {
-                return args.database.with(Role::Command, async |database| args.run(database).await).await;
+            EnrollmentsCommand::List(ListArgs { state, listed }) => {
+                let list = async |db: &mut PgConnection, provider| enroll::list(db, provider, state, 0, None).await;
+                return listed.show(list, table).await;
             }
             EnrollmentsCommand::Approve(args) => (args, Decision::Approve),
             EnrollmentsCommand::Refuse(args) => (args, Decision::Refuse),
             EnrollmentsCommand::Delete(args) => (args, Decision::Delete),
         };
         args.database.with(Role::Command, async |database| decide(database, args.id, decision).await).await
-    }
-}
-
-impl ListArgs {
-    async fn run(&self, database: &Database) -> Result<(), Failure> {
-        let mut db = current(database).await?;
-        let provider = provider_or_all(&mut db, self.provider.as_deref()).await?;
-        let enrollments = enroll::list(&mut db, provider, self.state, 0, None).await?;
-        if self.json { print_json(&enrollments) } else { print(&table(&enrollments)) }
     }
 }
 

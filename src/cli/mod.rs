@@ -10,6 +10,7 @@ mod enrollment_tokens;
 mod enrollments;
 mod import;
 mod keys;
+mod listed;
 mod meters;
 mod migrate;
 mod openapi;

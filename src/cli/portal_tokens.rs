@@ -1,12 +1,12 @@
 //! `meterbase portal-tokens`
 
-use clap::builder::FalseyValueParser;
 use clap::{Args, Subcommand};
 use sqlx::Connection;
 use uuid::Uuid;
 
-use crate::cli::keys::{current, moment_or_dash, provider_or_all};
-use crate::cli::{DatabaseArgs, Failure, print, print_json, say};
+use crate::cli::keys::{current, moment_or_dash};
+use crate::cli::listed::Listed;
+use crate::cli::{DatabaseArgs, Failure, say};
 use crate::database::Database;
 use crate::embedded::Role;
 use crate::keys::{self, StoredPortalToken};
@@ -28,21 +28,9 @@ pub struct PortalTokensArgs {
 
 #[derive(Debug, Subcommand)]
 enum TokensCommand {
-    List(ListArgs),
+    /// List tokens, oldest first, without their secrets
+    List(Listed),
     Revoke(RevokeArgs),
-}
-
-/// List tokens, oldest first, without their secrets
-#[derive(Debug, Args)]
-struct ListArgs {
-    /// Only those of this provider
-    #[arg(long, env = "METERBASE_PROVIDER", value_name = "PROVIDER")]
-    provider: Option<String>,
-    /// As a JSON array
-    #[arg(long, env = "METERBASE_JSON", value_parser = FalseyValueParser::new())]
-    json: bool,
-    #[command(flatten)]
-    database: DatabaseArgs,
 }
 
 /// Revoke a token; it is refused from then on
@@ -58,22 +46,13 @@ struct RevokeArgs {
 impl PortalTokensArgs {
     pub async fn run(self) -> Result<(), Failure> {
         match self.command {
-            TokensCommand::List(args) => {
-                args.database.with(Role::Command, async |database| args.run(database).await).await
+            TokensCommand::List(listed) => {
+                listed.show(async |db, provider| keys::list_portal_tokens(db, provider, 0, None).await, table).await
             }
             TokensCommand::Revoke(args) => {
                 args.database.with(Role::Command, async |database| revoke(database, args.id).await).await
             }
         }
-    }
-}
-
-impl ListArgs {
-    async fn run(&self, database: &Database) -> Result<(), Failure> {
-        let mut db = current(database).await?;
-        let provider = provider_or_all(&mut db, self.provider.as_deref()).await?;
-        let tokens = keys::list_portal_tokens(&mut db, provider, 0, None).await?;
-        if self.json { print_json(&tokens) } else { print(&table(&tokens)) }
     }
 }
 

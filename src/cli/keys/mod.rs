@@ -3,14 +3,14 @@
 pub mod create;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use clap::builder::FalseyValueParser;
 use clap::{Args, Subcommand};
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use crate::cli::keys::create::CreateArgs;
+use crate::cli::listed::Listed;
 use crate::cli::serve::time;
-use crate::cli::{DatabaseArgs, Failure, print, print_json, say};
+use crate::cli::{DatabaseArgs, Failure, print, say};
 use crate::core::entity::Ref;
 use crate::database::{self, Database};
 use crate::embedded::Role;
@@ -42,7 +42,8 @@ pub struct KeysArgs {
 #[derive(Debug, Subcommand)]
 enum KeysCommand {
     Create(CreateArgs),
-    List(ListArgs),
+    /// List keys, oldest first, without their secrets
+    List(Listed),
     Limit(LimitArgs),
     Rotate(RotateArgs),
     Revoke(RevokeArgs),
@@ -86,19 +87,6 @@ struct RotateArgs {
     database: DatabaseArgs,
 }
 
-/// List keys, oldest first, without their secrets
-#[derive(Debug, Args)]
-struct ListArgs {
-    /// Only those of this provider
-    #[arg(long, env = "METERBASE_PROVIDER", value_name = "PROVIDER")]
-    provider: Option<String>,
-    /// As a JSON array
-    #[arg(long, env = "METERBASE_JSON", value_parser = FalseyValueParser::new())]
-    json: bool,
-    #[command(flatten)]
-    database: DatabaseArgs,
-}
-
 /// Revoke a key; it is refused from then on
 #[derive(Debug, Args)]
 struct RevokeArgs {
@@ -116,8 +104,8 @@ impl KeysArgs {
                 args.check()?;
                 args.database.with(Role::Command, async |database| args.run(database).await).await
             }
-            KeysCommand::List(args) => {
-                args.database.with(Role::Command, async |database| args.run(database).await).await
+            KeysCommand::List(listed) => {
+                listed.show(async |db, provider| keys::list(db, provider, 0, None).await, table).await
             }
             KeysCommand::Limit(args) => {
                 args.database
@@ -178,15 +166,6 @@ fn told(KeyRate { rate, burst }: KeyRate) -> String {
 async fn locked(db: &mut PgConnection, id: Uuid) -> Result<StoredKey, Failure> {
     let no_such = || Failure::Failed(format!("there is no key {id}; `meterbase keys list` shows those there are"));
     keys::lock(db, None, id).await?.ok_or_else(no_such)
-}
-
-impl ListArgs {
-    async fn run(&self, database: &Database) -> Result<(), Failure> {
-        let mut db = current(database).await?;
-        let provider = provider_or_all(&mut db, self.provider.as_deref()).await?;
-        let keys = keys::list(&mut db, provider, 0, None).await?;
-        if self.json { print_json(&keys) } else { print(&table(&keys)) }
-    }
 }
 
 async fn revoke(database: &Database, id: Uuid) -> Result<(), Failure> {

@@ -22,7 +22,7 @@ use crate::http::page::{Page, Window};
 use crate::http::problem::{Code, Problem, ProblemBody, Result};
 use crate::registry::audit::{self, Action};
 use crate::registry::{check_name, lookup, put_status};
-use crate::usage::{Metric, ScopeName, scope_name};
+use crate::usage::{self, ScopeName, scope_name};
 
 use super::history::{AlertState, Reason, Subject, Told};
 use super::put::PutAlert;
@@ -158,7 +158,7 @@ async fn put(
     let PutAlert { name, kind, bucket, stat, above, below, resolve, r#for, limit, steps, after, share, metric, .. } =
         body;
     let metric = match &metric {
-        Some(metric) => Some(find_metric(&mut db, &tenant, metric).await?),
+        Some(metric) => Some(usage::metric(&mut db, &tenant, metric, "/metric").await?),
         None => None,
     };
     let (metric_id, is_of_device) = (metric.as_ref().map(|metric| metric.metric_id), scope.device_id.is_some());
@@ -309,12 +309,6 @@ impl Scope {
             }
         })
     }
-}
-
-async fn find_metric(db: &mut PgConnection, tenant: &Tenant, name: &Ref) -> Result<Metric> {
-    let query = tenant.query_as(include_str!("../../sql/alerts/metric.sql")).bind(name.key().map(str::to_owned));
-    let found: Option<Metric> = query.bind(name.id()).fetch_optional(db).await?;
-    found.ok_or_else(|| Problem::no_such("metric", name, Some("/metric")))
 }
 
 async fn lock(db: &mut PgConnection, tenant: &Tenant, name: &Ref) -> sqlx::Result<Option<Locked>> {

@@ -46,8 +46,8 @@ pub use direct::{Direct, direct, plans};
 pub use figures::Figures;
 use figures::Place;
 pub use many::{Many, Question, Whose};
-pub use scope::Metric;
 use scope::{MAX_POINTS, Scope, Series, Source, too_many};
+pub use scope::{Metric, metric};
 pub use span::Span;
 use tables::Tables;
 

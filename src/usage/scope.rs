@@ -113,15 +113,20 @@ pub async fn metrics(db: &mut PgConnection, tenant: &Tenant, names: &[Ref]) -> R
     }
     // Ids are not in the rows, so which one is missing is asked one by one; only on the way to an error.
     for name in names {
-        let one: Option<Metric> = tenant
-            .query_as(include_str!("../../sql/usage/metrics.sql"))
-            .bind(vec![name.key()])
-            .bind(vec![name.id()])
-            .fetch_optional(&mut *db)
-            .await?;
-        one.ok_or_else(|| Problem::no_such("metric", name, Some("metric")))?;
+        metric(db, tenant, name, "metric").await?;
     }
     Ok(found)
+}
+
+/// The metric that the caller names at `pointer`.
+pub async fn metric(db: &mut PgConnection, tenant: &Tenant, name: &Ref, pointer: &str) -> Result<Metric> {
+    let found: Option<Metric> = tenant
+        .query_as(include_str!("../../sql/usage/metrics.sql"))
+        .bind(vec![name.key()])
+        .bind(vec![name.id()])
+        .fetch_optional(db)
+        .await?;
+    found.ok_or_else(|| Problem::no_such("metric", name, Some(pointer)))
 }
 
 impl Scope {

@@ -7,11 +7,12 @@ use meterbase::database::Database;
 use meterbase::events::{self, EventType, NewEvent};
 use meterbase::keys::Scope;
 use meterbase::server::{ServeConfig, Server};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
-use sqlx::Connection;
+use sqlx::{ConnectOptions, Connection};
 use tokio::time::timeout;
 
-use crate::binary::{LIMIT, Patience};
+use crate::binary::{LIMIT, Patience, Serving, meterbase};
 use crate::events as listening;
 use crate::fixtures::{north, send_csv};
 use crate::harness::{Answer, Test, TestApp, topic};
@@ -24,6 +25,7 @@ pub fn topics() -> Vec<Vec<Test>> {
         who_sees_a_part_is_told_of_that_alone,
         listeners_are_limited_and_what_they_say_is_checked,
         an_answer_ends_with_its_key_and_with_the_server,
+        who_takes_nothing_is_cut_off_and_misses_nothing,
     })]
 }
 
@@ -252,4 +254,45 @@ pub async fn an_answer_ends_with_its_key_and_with_the_server(app: TestApp) {
     let stopping = tokio::spawn(server.stop());
     while answer.chunk().await.expect("an end in order").is_some() {}
     timeout(Duration::from_secs(30), stopping).await.expect("no waiting").unwrap().expect("a stop in order");
+}
+
+pub async fn who_takes_nothing_is_cut_off_and_misses_nothing(app: TestApp) {
+    let key = app.provider("north", "UTC").await;
+    let mut command = meterbase();
+    command.args(["serve", "--listen", "127.0.0.1:0", "--answer-pause", "1s", "--database-url"]);
+    command.arg(app.options.to_url_lossy().as_str());
+    let server = Serving::start(command);
+    // More than two machines' buffers hold.
+    let names: Vec<String> = (0..400).map(|number| format!("{number}{}", "x".repeat(200))).collect();
+    let mut db = app.db().await;
+    let provider_id: i32 = sqlx::query_scalar("SELECT provider_id FROM provider").fetch_one(&mut db).await.unwrap();
+    let (kind, data) = (EventType::AlertFiring, json!({"value": "7".repeat(60_000)}));
+    for names in names.chunks(50) {
+        let new =
+            |subject| NewEvent { provider_id, customer_id: None, kind, subject, at: Utc::now(), data: data.clone() };
+        let new: Vec<_> = names.iter().map(|name| new(name.as_str())).collect();
+        let mut transaction = db.begin().await.expect("a transaction");
+        events::record(&mut transaction, &new).await.expect("events");
+        transaction.commit().await.expect("a commit");
+    }
+    let answer = ask(&app, &key, &server.url, "?after=0", None).await;
+    let metrics = format!("{}/metrics", server.url);
+    let mut patience = Patience::for_("an end of waiting");
+    let cut = "meterbase_limit_refusals_total{limit=\"answer_pause\"} 1";
+    while !Answer::of(app.client.get(&metrics).bearer_auth(&app.admin)).await.expect_status(200).text.contains(cut) {
+        patience.poll().await;
+    }
+    // What was on its way comes, and then the end.
+    let mut ears = Ears { answer, heard: String::new() };
+    let (mut told, mut last) = (Vec::new(), None);
+    while let Some(one) = ears.next().await {
+        if one.event == "alert.firing" {
+            last = one.id;
+            told.push(one.data["subject"].as_str().expect("a subject").to_owned());
+        }
+    }
+    assert!(!told.is_empty() && told.len() < names.len(), "{}", told.len());
+    told.extend(listen(&app, &key, "?follow=false", last).await.alerts().await);
+    assert_eq!(told, names);
+    assert_eq!(server.end(Signal::SIGTERM), Some(0));
 }

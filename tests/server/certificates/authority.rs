@@ -59,6 +59,10 @@ fn named(name: &str, organisation: &str) -> DistinguishedName {
 }
 
 impl Issued {
+    pub fn key_pem(&self) -> String {
+        self.key.serialize_pem()
+    }
+
     /// As `openssl x509 -fingerprint -sha256` prints it.
     pub fn fingerprint(&self) -> String {
         let digits = CertificateName::of(self.certificate.der()).to_string().to_uppercase();
@@ -108,7 +112,7 @@ impl Files {
     /// Puts the server's certificate and key there.
     pub fn write_server(&self, issued: &Issued) {
         self.write("cert.pem", &issued.certificate.pem());
-        self.write("key.pem", &issued.key.serialize_pem());
+        self.write("key.pem", &issued.key_pem());
     }
 
     /// A server with these files, and with further options.

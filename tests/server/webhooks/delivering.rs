@@ -4,13 +4,17 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+use chrono::{TimeDelta, Utc};
 use meterbase::events::EventType;
 use meterbase::webhooks::{Clock, Reach};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
+use sqlx::ConnectOptions;
 
 use super::receiver::{Letter, Mood, Receiver};
 use super::{LONG, anywhere, courier, deliveries, happen, hook, settings};
-use crate::binary::Patience;
+use crate::binary::{Patience, Serving, meterbase};
+use crate::certificates::authority::{Authority, Files};
 use crate::harness::TestApp;
 
 /// Until each delivery of the webhook had so many attempts, or is no longer pending.
@@ -226,4 +230,34 @@ pub async fn a_webhook_is_told_what_it_asked_for(app: TestApp) {
     assert_eq!((&told[0]["provider"], &told[0]["data"]["state"]), (&json!("north"), &json!("firing")));
     assert!(deliveries(&app, &north, "off", "pending").await.is_empty());
     app.get(&south, "/v1/webhooks/pager/deliveries").await.expect_status(404);
+}
+
+pub async fn over_tls_only_who_has_a_good_certificate_is_told(app: TestApp) {
+    let key = app.provider("north", "UTC").await;
+    let (trusted, foreign, files) = (Authority::new("Trusted"), Authority::new("Foreign"), Files::new());
+    let later = Utc::now() + TimeDelta::days(300);
+    let (good, bad) =
+        (Receiver::secure(&trusted.issue("hook", later)).await, Receiver::secure(&foreign.issue("hook", later)).await);
+    let wrong = [("foreign", bad.secure_url("localhost")), ("named-otherwise", good.secure_url("127.0.0.1"))];
+    hook(&app, &key, "good", &good.secure_url("localhost")).await;
+    for (name, url) in &wrong {
+        hook(&app, &key, name, url).await;
+    }
+    let ca = files.write("ca.pem", &trusted.pem());
+    let mut command = meterbase();
+    command.args(["serve", "--listen", "127.0.0.1:0", "--webhook-allow-private", "--database-url"]);
+    command.arg(app.options.to_url_lossy().as_str()).env("SSL_CERT_FILE", ca);
+    let server = Serving::start(command);
+    for name in ["good", "foreign", "named-otherwise"] {
+        app.post(&key, &format!("/v1/webhooks/{name}/test"), json!({})).await.expect_status(202);
+    }
+    all_delivered(&app, &key, "good", 1).await;
+    for (name, _) in wrong {
+        tried(&app, &key, name, 1).await;
+        let attempts = &deliveries(&app, &key, name, "pending").await[0]["attempts"];
+        let error = attempts[0]["error"].as_str().expect("why not");
+        assert!(error.contains("certificate"), "{error}");
+    }
+    assert_eq!((good.letters().len(), bad.letters().len()), (1, 0));
+    assert_eq!(server.end(Signal::SIGTERM), Some(0));
 }

@@ -33,6 +33,7 @@ pub fn topics() -> Vec<Vec<Test>> {
             what_was_given_up_is_sent_again,
             only_where_it_may_anything_is_posted,
             redirects_are_not_followed,
+            over_tls_only_who_has_a_good_certificate_is_told,
             a_webhook_is_told_what_it_asked_for,
         }),
         topic!(webhooks_sharing::{

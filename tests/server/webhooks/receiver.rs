@@ -9,8 +9,11 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum_server::tls_rustls::RustlsConfig;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+
+use crate::certificates::authority::Issued;
 
 /// What a receiver does with what comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,12 +74,30 @@ impl Receiver {
         self.serving = Some(tokio::spawn(async move { axum::serve(listener, router).await.expect("serving") }));
     }
 
+    /// Is there from now on, over TLS with this certificate.
+    pub async fn secure(issued: &Issued) -> Self {
+        let mut receiver = Self::down().await;
+        let listener = std::net::TcpListener::bind(receiver.address).expect("its port");
+        listener.set_nonblocking(true).expect("a listener that does not block");
+        let router = Router::new().fallback(take).with_state(receiver.shared.clone());
+        let tls = RustlsConfig::from_pem(issued.certificate.pem().into(), issued.key_pem().into()).await.expect("TLS");
+        let server = axum_server::from_tcp_rustls(listener, tls).expect("a server");
+        receiver.serving =
+            Some(tokio::spawn(async move { server.serve(router.into_make_service()).await.expect("serving") }));
+        receiver
+    }
+
     pub fn behave(&self, mood: Mood) {
         *self.shared.mood.lock().expect("a mood") = mood;
     }
 
     pub fn url(&self, host: &str) -> String {
         format!("http://{host}:{}/hook", self.address.port())
+    }
+
+    /// Where it is over TLS.
+    pub fn secure_url(&self, host: &str) -> String {
+        self.url(host).replace("http:", "https:")
     }
 
     /// All that came, as it came.

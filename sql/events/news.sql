@@ -1,13 +1,13 @@
--- events.news: of providers ($1), the number of the last event and what came in, yesterday and today
-SELECT p.provider_id, coalesce(e.event_id, 0) AS last_event, a.day,
+-- events.news: of providers ($1), the number of the last event and what came in, in each of the last minutes
+SELECT p.provider_id, coalesce(e.event_id, 0) AS last_event, a.minute,
        coalesce(a.received, 0) AS received, coalesce(a.stored, 0) AS stored, coalesce(a.duplicates, 0) AS duplicates,
        coalesce(a.conflicts, 0) AS conflicts, coalesce(a.quarantined, 0) AS quarantined, coalesce(a.rejected, 0) AS rejected
 FROM unnest($1::integer[]) AS p (provider_id)
 LEFT JOIN LATERAL (
     SELECT event_id FROM event WHERE provider_id = p.provider_id ORDER BY event_id DESC LIMIT 1) e ON true
 LEFT JOIN LATERAL (
-    SELECT day, sum(received)::bigint AS received, sum(stored)::bigint AS stored, sum(duplicates)::bigint AS duplicates,
+    SELECT minute, sum(received)::bigint AS received, sum(stored)::bigint AS stored, sum(duplicates)::bigint AS duplicates,
            sum(conflicts)::bigint AS conflicts, sum(quarantined)::bigint AS quarantined, sum(rejected)::bigint AS rejected
-    FROM accounting
-    WHERE provider_id = p.provider_id AND day >= (now() AT TIME ZONE 'UTC')::date - 1
-    GROUP BY day) a ON true
+    FROM accounting_minute
+    WHERE provider_id = p.provider_id AND minute >= now() - interval '10 minutes'
+    GROUP BY minute) a ON true

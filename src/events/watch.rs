@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::PgPool;
 use tokio::sync::watch;
@@ -58,10 +58,12 @@ struct Newest {
     seen: HashMap<i32, Seen>,
 }
 
+type ByMinute = HashMap<DateTime<Utc>, Readings>;
+
 /// What came in of a provider.
 struct Seen {
-    /// By day, as it was last seen.
-    days: HashMap<NaiveDate, Readings>,
+    /// By minute, as it was last seen.
+    minutes: ByMinute,
     /// All together since it was first.
     readings: Readings,
 }
@@ -70,7 +72,7 @@ struct Seen {
 struct Row {
     provider_id: i32,
     last_event: i64,
-    day: Option<NaiveDate>,
+    minute: Option<DateTime<Utc>>,
     #[sqlx(flatten)]
     readings: Readings,
 }
@@ -148,15 +150,15 @@ impl Look<Option<News>> for Newest {
         let fresh_through = rollup::fresh_through(&mut db, horizon).await?;
         let rows: Vec<Row> =
             sqlx::query_as(include_str!("../../sql/events/news.sql")).bind(providers).fetch_all(&mut *db).await?;
-        let mut found: HashMap<i32, (i64, HashMap<NaiveDate, Readings>)> = HashMap::new();
+        let mut found: HashMap<i32, (i64, ByMinute)> = HashMap::new();
         for row in rows {
-            let (_, days) = found.entry(row.provider_id).or_insert_with(|| (row.last_event, HashMap::new()));
-            days.extend(row.day.map(|day| (day, row.readings)));
+            let (_, minutes) = found.entry(row.provider_id).or_insert_with(|| (row.last_event, ByMinute::new()));
+            minutes.extend(row.minute.map(|minute| (minute, row.readings)));
         }
-        for (provider_id, (last_event, days)) in found {
+        for (provider_id, (last_event, minutes)) in found {
             if let Some(news) = told.get(&provider_id) {
-                let seen = self.seen.entry(provider_id).or_insert_with(|| Seen::first(days.clone()));
-                seen.follow(days);
+                let seen = self.seen.entry(provider_id).or_insert_with(|| Seen::first(minutes.clone()));
+                seen.follow(minutes);
                 news.send_replace(Some(News { last_event, readings: seen.readings, fresh_through }));
             }
         }
@@ -166,37 +168,39 @@ impl Look<Option<News>> for Newest {
 
 impl Seen {
     /// What was there at first is no news.
-    fn first(days: HashMap<NaiveDate, Readings>) -> Self {
-        Self { days, readings: Readings::default() }
+    fn first(minutes: ByMinute) -> Self {
+        Self { minutes, readings: Readings::default() }
     }
 
-    /// Adds what came in since it was last seen; a day that begins has nothing yet.
-    fn follow(&mut self, days: HashMap<NaiveDate, Readings>) {
-        for (day, readings) in &days {
-            let before = self.days.get(day).copied().unwrap_or_default();
+    /// Adds what came in since it was last seen; a minute that begins has nothing yet.
+    fn follow(&mut self, minutes: ByMinute) {
+        for (minute, readings) in &minutes {
+            let before = self.minutes.get(minute).copied().unwrap_or_default();
             self.readings.add(&readings.since(&before));
         }
-        self.days = days;
+        self.minutes = minutes;
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
+
     use super::*;
 
-    fn days(days: &[(u32, i64)]) -> HashMap<NaiveDate, Readings> {
-        let day = |number| NaiveDate::from_ymd_opt(2026, 3, number).unwrap();
+    fn minutes(minutes: &[(i64, i64)]) -> ByMinute {
+        let minute = |number: i64| DateTime::UNIX_EPOCH + TimeDelta::minutes(number);
         let readings = |received| Readings { received, stored: received, ..Readings::default() };
-        days.iter().map(|(number, received)| (day(*number), readings(*received))).collect()
+        minutes.iter().map(|(number, received)| (minute(*number), readings(*received))).collect()
     }
 
     #[test]
-    fn what_came_in_adds_up_over_midnight() {
-        let mut seen = Seen::first(days(&[(1, 100), (2, 10)]));
+    fn what_came_in_adds_up_from_minute_to_minute() {
+        let mut seen = Seen::first(minutes(&[(1, 100), (2, 10)]));
         assert_eq!(seen.readings, Readings::default());
-        seen.follow(days(&[(1, 100), (2, 15)]));
+        seen.follow(minutes(&[(1, 100), (2, 15)]));
         assert_eq!(seen.readings.received, 5);
-        seen.follow(days(&[(2, 16), (3, 2)]));
+        seen.follow(minutes(&[(2, 16), (3, 2)]));
         assert_eq!((seen.readings.received, seen.readings.stored), (8, 8));
     }
 }

@@ -12,7 +12,8 @@
 //! - [`store`], [`copy`], [`chunks`]: what is new goes in, live readings straight into their chunk; what was there, what differs
 //! - [`changes`]: what the log of changes says of those
 //! - [`quarantine`]: what cannot be stored yet is kept until it can
-//! - [`accounts`], [`accounting`]: what was received from whom, and what became of it; counted, and told
+//! - [`accounts`], [`accounting`], [`minutes`]: what was received from whom, and what became of it; counted, and told by day and
+//!   key, and by minute
 //! - [`verdict`]: what the sender is told
 //! - [`post`]: the operation
 //! - [`replacements`], [`reviews`], [`decisions`]: what people say about registers: replaced meters, readings to be decided about
@@ -30,6 +31,7 @@ pub mod decode;
 mod directory;
 mod flush;
 mod known;
+pub mod minutes;
 pub mod pace;
 pub mod post;
 pub mod quarantine;
@@ -58,6 +60,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(post::routes())
         .merge(quarantine::routes())
         .merge(accounting::routes())
+        .merge(minutes::routes())
         .merge(raw::routes())
         .merge(replacements::routes())
         .merge(reviews::routes())

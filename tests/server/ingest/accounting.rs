@@ -3,13 +3,19 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
-use chrono::{NaiveDate, TimeDelta, TimeZone, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, TimeZone, Utc};
+use meterbase::database;
+use meterbase::ingest::minutes as by_minute;
 use meterbase::keys::Scope;
 use serde_json::{Value, json};
 
+use crate::binary::LIMIT;
 use crate::fixtures::{counts, north, send_csv, send_json};
 use crate::harness::TestApp;
 use crate::ingest::quarantine::{balance, replay_due};
+
+/// What is counted of readings, in the order of [`Told`].
+const VERDICTS: [&str; 6] = ["received", "stored", "duplicates", "conflicts", "quarantined", "rejected"];
 
 /// Numbers drawn from a seed, by a multiplicative generator.
 struct Draw(u64);
@@ -163,6 +169,12 @@ pub async fn accounts_of_any_traffic_add_up(app: TestApp) {
     let sum = |at: usize| senders.iter().map(|sender| sender.told[at]).sum::<i64>();
     assert!((0..12).all(|at| sum(at) > 0), "{:?}", std::array::from_fn::<_, 12, _>(sum));
     assert_eq!(balance(&mut db).await, [sum(7), sum(8), sum(9), sum(10), sum(11), 0]);
+    // So do the minutes, of all keys together.
+    let minutes = app.get(&provider, "/v1/accounting/minutes?minutes=360").await.expect_status(200).json();
+    for (at, of) in VERDICTS.iter().enumerate() {
+        let told = minutes["items"].as_array().unwrap().iter().map(|minute| minute[of].as_i64().unwrap());
+        assert_eq!(told.sum::<i64>(), sum(at + 1), "{of}");
+    }
     // The view says the same.
     let viewed: Vec<(String, i64, i64, i64)> = sqlx::query_as(
         "SELECT key_id::text, sum(received)::bigint, sum(replayed_stored)::bigint, sum(requests)::bigint
@@ -234,4 +246,53 @@ pub async fn accounts_are_listed_by_day_and_key(app: TestApp) {
     let of_admin = app.get(&app.admin, "/v1/accounting?provider=north").await.expect_status(200).json();
     assert_eq!(of_admin["items"].as_array().unwrap().len(), 4);
     app.get(&key, "/v1/accounting").await.expect_status(403);
+}
+
+pub async fn minutes_are_those_of_the_accounts_and_go_after_some_hours(app: TestApp) {
+    let key = north(&app).await;
+    let (provider, south) = (app.key("north", Scope::Provider).await, app.provider("south", "UTC").await);
+    let minutes = async |key: &str, number: u32| -> Vec<Value> {
+        let told = app.get(key, &format!("/v1/accounting/minutes?minutes={number}")).await.expect_status(200).json();
+        told["items"].as_array().expect("minutes").clone()
+    };
+    let sum =
+        |minutes: &[Value]| VERDICTS.map(|of| minutes.iter().map(|m| m[of].as_i64().expect("a number")).sum::<i64>());
+    let reading = |device: &str, minute: u32, value: &str| json!({"device": device, "metric": "energy", "at": format!("2026-03-01T00:{minute:02}:00Z"), "value": value});
+    // New ones, again, another value, a device that is not known, and no number; and once more of a second key.
+    let all = json!([
+        reading("m1", 1, "1"),
+        reading("m1", 2, "2"),
+        reading("m1", 1, "1"),
+        reading("m1", 2, "3"),
+        reading("nobody", 1, "1"),
+        reading("m1", 3, "x")
+    ]);
+    send_json(&app, &key, &all).await;
+    assert_eq!(sum(&minutes(&provider, 3).await), [6, 2, 1, 1, 1, 1]);
+    send_json(&app, &provider, &json!([reading("m1", 1, "1")])).await;
+    let told = minutes(&provider, 60).await;
+    assert_eq!((told.len(), sum(&told)), (60, [7, 2, 2, 1, 1, 1]));
+    // Each minute is there, the one that is not over at the end.
+    let begins: Vec<DateTime<Utc>> = told.iter().map(|m| m["minute"].as_str().unwrap().parse().unwrap()).collect();
+    assert!(begins.windows(2).all(|two| two[1] - two[0] == TimeDelta::minutes(1)));
+    let since = Utc::now() - begins[59];
+    assert!((TimeDelta::zero()..TimeDelta::minutes(2)).contains(&since), "{since}");
+    assert_eq!(sum(&minutes(&south, 60).await), [0; 6]);
+
+    // Of the last six hours they are kept, and those before go.
+    let mut db = app.db().await;
+    let earlier = "INSERT INTO accounting_minute
+        SELECT provider_id, minute - hours * interval '1 hour', 99, 5, 1, 1, 1, 1, 1
+        FROM (SELECT provider_id, max(minute) AS minute FROM accounting_minute GROUP BY provider_id) AS last, unnest(ARRAY[5, 7]) AS hours";
+    sqlx::query(earlier).execute(&mut db).await.unwrap();
+    let pool = database::pool(&app.options, "tidying", 1, LIMIT);
+    by_minute::forget(&pool).await.expect("a tidy table");
+    let kept: i64 =
+        sqlx::query_scalar("SELECT sum(received)::bigint FROM accounting_minute").fetch_one(&mut db).await.unwrap();
+    assert_eq!(kept, 12);
+    assert_eq!(sum(&minutes(&provider, 360).await), [12, 3, 3, 2, 2, 2]);
+    for wrong in ["minutes=0", "minutes=361", "minutes=ten", "limit=5"] {
+        app.get(&provider, &format!("/v1/accounting/minutes?{wrong}")).await.expect_status(400);
+    }
+    app.get(&key, "/v1/accounting/minutes").await.expect_status(403);
 }

@@ -9,7 +9,11 @@ use crate::harness::{Test, topic};
 
 pub fn topics() -> Vec<Vec<Test>> {
     vec![
-        topic!(accounting::{accounts_are_listed_by_day_and_key, accounts_of_any_traffic_add_up}),
+        topic!(accounting::{
+            accounts_are_listed_by_day_and_key,
+            accounts_of_any_traffic_add_up,
+            minutes_are_those_of_the_accounts_and_go_after_some_hours,
+        }),
         topic!(quarantine::{
             a_quarantine_is_its_provider_s_own,
             a_quarantine_that_is_full_says_so_and_keeps_what_it_has,

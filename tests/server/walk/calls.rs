@@ -38,6 +38,7 @@ const THRESHOLD: &str = threshold!("{own-metric}", "provider");
 pub const CALLS: &[Call] = &[
     call("get /v1/accounting", ""),
     call("get /v1/accounting", "key={apikey!}"),
+    call("get /v1/accounting/minutes", ""),
     call("get /v1/alerts", ""),
     call("get /v1/alerts/{alert}", ""),
     with("put /v1/alerts/{alert!}", THRESHOLD),

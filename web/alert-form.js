@@ -64,7 +64,12 @@ export function form(context, metrics, alert) {
   );
   const send = (event) => {
     event.preventDefault();
-    const body = { name: name.value.trim(), kind: kind.value, scope: scope.value(), ...said(kind.value, shown(), value) };
+    const body = {
+      name: name.value.trim(),
+      kind: kind.value,
+      scope: scope.value(),
+      ...said(kind.value, shown(), value),
+    };
     attempt(button, place, async () => {
       const saved = await context.api.send('PUT', `/v1/alerts/${segment(key.value.trim())}`, { body });
       if (alert) context.redraw();
@@ -138,7 +143,10 @@ function inputsOf(metrics, alert, text) {
 function said(kind, own, value) {
   const rule = {};
   for (const one of own.filter((name) => value(name) && name !== 'side')) {
-    if (one === 'steps') rule.steps = value(one).split(',').map((step) => Number(step.trim()));
+    if (one === 'steps')
+      rule.steps = value(one)
+        .split(',')
+        .map((step) => Number(step.trim()));
     else if (one === 'number') rule[{ quota: 'limit', completeness: 'below' }[kind] ?? value('side')] = value(one);
     else rule[one] = value(one);
   }

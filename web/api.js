@@ -1,7 +1,7 @@
 // Calls of the API with the session's cookie. What goes wrong becomes a Problem that says what the server said.
 
 // An answer that is an error. `code` is the last part of the problem's type.
-export class Problem extends Error {
+class Problem extends Error {
   constructor(status, body, requestId) {
     super(body.detail || body.title || `The server answered ${status}.`);
     this.status = status;

@@ -1,9 +1,10 @@
 // The dashboard: who is signed in, which page the address names, and drawing it. Pages are modules with `load(context)`, which
-// answers with an element once all of its figures are there.
+// answers with an element once all of its figures are there; `FOLLOWS` of a page says of which news it is drawn again: 'figures', 'alerts'.
 
 import { Api, onSessionEnd } from './api.js';
 import { h } from './dom.js';
 import { Frame } from './frame.js';
+import { Live } from './live.js';
 import { address, located, module, pageNamed } from './navigation.js';
 import { session } from './session.js';
 import { signIn } from './signin.js';
@@ -12,6 +13,7 @@ import { problem } from './states.js';
 const app = document.getElementById('app');
 let who = null;
 let frame = null;
+let live = null;
 let going = new AbortController();
 let shown = null;
 
@@ -35,6 +37,8 @@ async function start() {
 
 function ask(why) {
   going.abort();
+  live?.end();
+  live = null;
   frame = null;
   shown = null;
   who = null;
@@ -48,7 +52,8 @@ function ask(why) {
 }
 
 function enter() {
-  frame = new Frame(who, leave);
+  live = new Live(who, () => draw(true));
+  frame = new Frame(who, leave, live.element);
   app.replaceChildren(...frame.elements);
   show();
 }
@@ -68,7 +73,10 @@ function wanted() {
   return { page, parameters };
 }
 
-async function show() {
+const show = () => draw(false);
+
+// Draws the page. Where it follows the news, and it does not work, what is shown stays.
+async function draw(isNews) {
   if (!who) return;
   going.abort();
   going = new AbortController();
@@ -76,21 +84,26 @@ async function show() {
   const { page, parameters } = wanted();
   const isNew = shown !== page.name;
   const provider = who.admin ? (parameters.provider ?? null) : null;
-  const zone = await frame.turn(page, provider, isNew);
+  const zone = await frame.turn(page, provider, { isNew, isNews });
   if (mine.signal.aborted) return;
   const context = contextOf(page, parameters, { provider, zone, signal: mine.signal });
   let content = null;
   let failed = null;
+  let follows = [];
   try {
     if (!page.may(who)) throw refused(page);
-    content = await (await module(page)).load(context);
+    const opened = await module(page);
+    follows = opened.FOLLOWS ?? [];
+    content = await opened.load(context);
   } catch (why) {
     if (mine.signal.aborted) return;
     failed = why;
   }
   if (mine.signal.aborted) return;
   shown = page.name;
-  frame.fill(page, content ?? failure(page, context, failed), failed ? 'error' : 'ready', isNew);
+  if (!failed || !isNews)
+    frame.fill(page, content ?? failure(page, context, failed), failed ? 'error' : 'ready', isNew);
+  live.drawn(follows, provider);
 }
 
 // In place of a page: what went wrong, and the page without what was asked of it.

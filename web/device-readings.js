@@ -1,13 +1,14 @@
 // The readings of a device as they are stored: a chart and a table of one metric in a range of days.
 
 import { chart } from './chart.js';
+import { figureColumn, momentColumn } from './columns.js';
 import { figure } from './decimal.js';
 import { h } from './dom.js';
 import { field, select } from './fields.js';
 import { save } from './files.js';
 import { attempt, empty, problem } from './states.js';
 import { table } from './table.js';
-import { addDays, instant, instantText, isDay, rangeName } from './time.js';
+import { addDays, instantText, isDay, rangeName } from './time.js';
 
 // How many readings a chart has at most.
 const MOST_READINGS = 5000;
@@ -93,14 +94,7 @@ function rawFigures(context, series, items, more) {
   });
   const drawn = channels.length === 1 ? [line(channels[0])] : channels.slice(0, 8).map(line).map(connected);
   const columns = [
-    {
-      name: 'at',
-      title: 'At',
-      align: 'tight',
-      sorts: 'text',
-      cell: (one) => instant(one.at, context.zone),
-      value: (one) => one.at,
-    },
+    momentColumn('at', 'At', context.zone, { sorts: 'text' }),
     channels.some(Boolean) && {
       name: 'dimensions',
       title: 'Dimensions',
@@ -108,29 +102,9 @@ function rawFigures(context, series, items, more) {
       cell: dimensionsOf,
       value: dimensionsOf,
     },
-    {
-      name: 'value',
-      title: `Value${series.unit ? `, ${series.unit}` : ''}`,
-      align: 'right',
-      sorts: 'figure',
-      cell: (one) => figure(one.value),
-      value: (one) => one.value,
-    },
-    series.about?.kind !== 'gauge' && {
-      name: 'increment',
-      title: 'Adds',
-      align: 'right',
-      sorts: 'figure',
-      cell: (one) => figure(one.increment),
-      value: (one) => one.increment,
-    },
-    {
-      name: 'recorded_at',
-      title: 'Recorded',
-      align: 'tight',
-      cell: (one) => instant(one.recorded_at, context.zone),
-      value: (one) => one.recorded_at,
-    },
+    figureColumn('value', `Value${series.unit ? `, ${series.unit}` : ''}`, { sorts: 'figure' }),
+    series.about?.kind !== 'gauge' && figureColumn('increment', 'Adds', { sorts: 'figure' }),
+    momentColumn('recorded_at', 'Recorded', context.zone),
     items.some((one) => one.id) && { name: 'id', title: 'Event', cell: (one) => one.id ?? '–' },
   ].filter(Boolean);
   return h(

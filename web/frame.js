@@ -20,7 +20,7 @@ export class Frame {
   #body = h('div', { class: 'page' });
   #main = h('main', { id: 'main', tabindex: '-1', 'data-state': 'loading' }, this.#tabs, this.#body);
 
-  constructor(who, leave) {
+  constructor(who, leave, live) {
     this.#who = who;
     const side = h('nav', { 'aria-label': 'Pages', class: 'menu', id: 'menu' }, this.#menu);
     const opener = h(
@@ -50,6 +50,7 @@ export class Frame {
         'Meterbase',
       ),
       this.#where,
+      live,
       themeSwitch(),
       h('span', { class: 'who muted' }, whoText(who)),
       h('button', { type: 'button', id: 'signout', onclick: leave }, 'Sign out'),
@@ -59,10 +60,12 @@ export class Frame {
 
   // Announces the page that comes: menu and tabs say where it is, what was there stays until it is filled. Answers with the
   // provider's time zone.
-  async turn(page, provider, isNew) {
-    this.#main.dataset.state = 'loading';
-    this.#main.dataset.page = page.name;
-    this.#main.setAttribute('aria-busy', 'true');
+  async turn(page, provider, { isNew, isNews }) {
+    if (!isNews) {
+      this.#main.dataset.state = 'loading';
+      this.#main.dataset.page = page.name;
+      this.#main.setAttribute('aria-busy', 'true');
+    }
     this.#provider = provider;
     this.#drawMenu(page);
     if (isNew) this.#body.replaceChildren(h('p', { class: 'muted waiting' }, 'Loading…'));

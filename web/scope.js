@@ -44,6 +44,16 @@ export function scopeField(context, id, scope, onlevel = () => {}) {
   };
 }
 
+// A field that finds a customer's key.
+export const suggestedCustomer = (context, id, key, attributes) =>
+  suggested(
+    id,
+    key,
+    (text) => find(context, 'customer', text),
+    () => {},
+    attributes,
+  );
+
 // What is there under a part of its key or name.
 async function find({ api }, level, text) {
   const named = (one) => [one.key, one.name ?? one.kind ?? ''];

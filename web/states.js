@@ -32,6 +32,16 @@ export function problem(why, again) {
 export const empty = (title, ...next) =>
   h('div', { class: 'notice empty' }, h('p', { class: 'notice-title' }, title), next.length > 0 && h('p', {}, ...next));
 
+export const noMetric = () =>
+  empty(
+    'There is no metric yet',
+    'Make one with ',
+    h('code', {}, 'PUT /v1/metrics/{key}'),
+    ' and post readings of it; ',
+    h('a', { href: '/docs' }, 'the API’s pages'),
+    ' show how.',
+  );
+
 // What was done, said to everybody.
 export const done = (...text) => h('p', { class: 'notice good', role: 'status' }, ...text);
 

@@ -25,7 +25,7 @@ export const isMonth = (text) => /^\d{4}-(0[1-9]|1[0-2])$/.test(text ?? '');
 const written = (ms) => new Date(ms).toISOString().slice(0, 10);
 
 export const addDays = (day, days) => written(Date.parse(day) + days * DAY);
-export const daysBetween = (from, to) => Math.round((Date.parse(to) - Date.parse(from)) / DAY);
+const daysBetween = (from, to) => Math.round((Date.parse(to) - Date.parse(from)) / DAY);
 
 export function addMonths(day, months) {
   const [year, month, date] = day.split('-').map(Number);

@@ -2,6 +2,7 @@
 // here. What is compared with is the period before, place by place: first day with first day.
 
 import { MOST_SERIES, chart } from './chart.js';
+import { figureColumn } from './columns.js';
 import { change, compare, figure, grouped, minus } from './decimal.js';
 import { h } from './dom.js';
 import { save } from './files.js';
@@ -289,28 +290,19 @@ function figureColumns({ stats, lead, unit, found }, now, then) {
     ];
     if (stat === lead && found.then) {
       const difference = (row) => minus(now(row)?.[stat], then(row)?.[stat]);
-      columns.push(
-        {
-          name: 'before',
-          title: 'Before',
-          align: 'right',
-          cell: (row) => figure(then(row)?.[stat]),
-          value: (row) => then(row)?.[stat],
-        },
-        {
-          name: 'change',
-          title: 'Change',
-          align: 'right',
-          sorts: 'figure',
-          value: difference,
-          cell: (row) =>
-            h(
-              'span',
-              { title: difference(row) === null ? null : grouped(difference(row)) },
-              change(now(row)?.[stat], then(row)?.[stat]) ?? '–',
-            ),
-        },
-      );
+      columns.push(figureColumn('before', 'Before', { of: (row) => then(row)?.[stat] }), {
+        name: 'change',
+        title: 'Change',
+        align: 'right',
+        sorts: 'figure',
+        value: difference,
+        cell: (row) =>
+          h(
+            'span',
+            { title: difference(row) === null ? null : grouped(difference(row)) },
+            change(now(row)?.[stat], then(row)?.[stat]) ?? '–',
+          ),
+      });
     }
     return columns;
   });

@@ -2,6 +2,7 @@
 
 import { form } from '../alert-form.js';
 import { segment } from '../api.js';
+import { momentColumn } from '../columns.js';
 import { figure } from '../decimal.js';
 import { h, hidden } from '../dom.js';
 import { confirmed, field, select } from '../fields.js';
@@ -23,6 +24,8 @@ const REASONS = {
   changed: 'the alert was changed',
   deleted: 'the alert was deleted',
 };
+
+export const FOLLOWS = ['alerts'];
 
 export async function load(context) {
   return context.parameters.alert ? one(context, context.parameters.alert) : all(context);
@@ -46,14 +49,7 @@ async function all(context) {
       value: (alert) => alert.state,
       cell: (alert) => shown(alert.state),
     },
-    {
-      name: 'since',
-      title: 'Since',
-      align: 'tight',
-      sorts: 'text',
-      value: (alert) => alert.since,
-      cell: (alert) => instant(alert.since, context.zone),
-    },
+    momentColumn('since', 'Since', context.zone, { sorts: 'text' }),
     { name: 'rule', title: 'Fires when', value: (alert) => alert.kind, cell: (alert) => ruleText(alert) },
     {
       name: 'scope',
@@ -151,13 +147,7 @@ async function one(context, key) {
   const { api, who } = context;
   const alert = await api.get(path);
   const columns = [
-    {
-      name: 'at',
-      title: 'Judged',
-      align: 'tight',
-      value: (row) => row.at,
-      cell: (row) => instant(row.at, context.zone),
-    },
+    momentColumn('at', 'Judged', context.zone),
     { name: 'state', title: 'State', align: 'tight', value: (row) => row.state, cell: (row) => shown(row.state) },
     { name: 'period', title: 'Period', align: 'tight', value: (row) => row.period, cell: (row) => row.period ?? '–' },
     { name: 'value', title: 'Figure', align: 'right', value: (row) => row.value, cell: (row) => figure(row.value) },

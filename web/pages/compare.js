@@ -1,10 +1,12 @@
 // Sub-customers side by side for a month: one column for each metric, totals as the API gives them.
 
+import { figureColumn } from '../columns.js';
 import { figure, share } from '../decimal.js';
 import { h, hidden } from '../dom.js';
-import { choices, field, suggested } from '../fields.js';
+import { choices, field } from '../fields.js';
 import { save } from '../files.js';
-import { attempt, empty, problem } from '../states.js';
+import { suggestedCustomer } from '../scope.js';
+import { attempt, empty, noMetric, problem } from '../states.js';
 import { table } from '../table.js';
 import { addMonths, instant, isMonth, monthName, monthStart, today } from '../time.js';
 
@@ -13,11 +15,7 @@ const MOST_METRICS = 6;
 export async function load(context) {
   const { api, who, zone, parameters } = context;
   const { items: metrics } = await api.all('/v1/metrics');
-  if (metrics.length === 0)
-    return [
-      h('h1', {}, 'Side by side'),
-      empty('There is no metric yet', 'Figures come with the first metric and its readings.'),
-    ];
+  if (metrics.length === 0) return [h('h1', {}, 'Side by side'), noMetric()];
   const month = isMonth(parameters.month) ? parameters.month : today(zone).slice(0, 7);
   const scope = parameters.scope || (who.whole ? 'provider' : `customer:${who.customer}`);
   const named = (parameters.metric ?? '').split(',').filter(Boolean);
@@ -94,14 +92,10 @@ function form(context, asked, metrics) {
   const step = (months) => addMonths(`${asked.month}-01`, months).slice(0, 7);
   const month = h('input', { type: 'month', value: asked.month, required: true, pattern: '\\d{4}-\\d{2}' });
   let ticked = asked.chosen.map((one) => one.key);
-  const scope = suggested(
+  const scope = suggestedCustomer(
+    context,
     'compare-scope',
     asked.scope.startsWith('customer:') ? asked.scope.slice(9) : '',
-    async (text) => {
-      const page = await context.api.get('/v1/customers', { q: text, limit: 20 });
-      return page.items.map((one) => [one.key, one.name]);
-    },
-    () => {},
     { placeholder: context.who.whole ? 'whole provider' : null, required: !context.who.whole },
   );
   const send = (event) => {
@@ -171,15 +165,11 @@ function result(context, asked, columns, customers) {
       value: (row) => row.name,
       cell: (row) => (row.key === null ? row.name : nameCell(context, asked, row)),
     },
-    ...columns.map((column) => figureColumn(column)),
-    {
-      name: 'active_devices',
-      title: `Devices with ${columns[0].metric.name.toLowerCase()}`,
-      align: 'right',
+    ...columns.map(metricColumn),
+    figureColumn('active_devices', `Devices with ${columns[0].metric.name.toLowerCase()}`, {
+      of: (row) => pointOf(columns[0], row)?.active_devices,
       sorts: 'figure',
-      value: (row) => pointOf(columns[0], row)?.active_devices,
-      cell: (row) => figure(pointOf(columns[0], row)?.active_devices),
-    },
+    }),
   ];
   const sorted = described.some((column) => column.name === context.parameters.sort)
     ? { column: context.parameters.sort, down: context.parameters.down === 'true' }
@@ -241,7 +231,7 @@ function result(context, asked, columns, customers) {
 
 const pointOf = (column, row) => (row.key === null ? column.whole : column.of.get(row.key));
 
-function figureColumn(column) {
+function metricColumn(column) {
   const { metric, stat, whole } = column;
   const value = (row) => pointOf(column, row)?.[stat];
   return {

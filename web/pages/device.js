@@ -2,6 +2,7 @@
 // configured.
 
 import { segment } from '../api.js';
+import { figureColumn, momentColumn } from '../columns.js';
 import { figure } from '../decimal.js';
 import { dimensionsOf, rawCard, rawOf } from '../device-readings.js';
 import { h } from '../dom.js';
@@ -12,6 +13,8 @@ import { addDays, instant, periodName, today } from '../time.js';
 
 // How many days back the latest readings are looked for.
 const LOOKED_BACK = 62;
+
+export const FOLLOWS = ['figures'];
 
 export async function load(context) {
   const { api, parameters, zone } = context;
@@ -162,13 +165,7 @@ function latestCard(context, latest) {
     { name: 'value', title: 'Value', align: 'right', cell: (one) => figure(one.value), value: (one) => one.value },
     { name: 'unit', title: 'Unit', cell: (one) => one.unit },
     { name: 'at', title: 'At', align: 'tight', cell: (one) => instant(one.at, context.zone), value: (one) => one.at },
-    {
-      name: 'recorded_at',
-      title: 'Recorded',
-      align: 'tight',
-      cell: (one) => instant(one.recorded_at, context.zone),
-      value: (one) => one.recorded_at,
-    },
+    momentColumn('recorded_at', 'Recorded', context.zone),
   ];
   return h(
     'section',
@@ -224,20 +221,8 @@ function completeness(figures) {
       value: (one) => one.period,
     },
     { name: 'metric', title: 'Metric', sorts: 'text', cell: (one) => one.name, value: (one) => one.metric },
-    {
-      name: 'expected',
-      title: 'Expected',
-      align: 'right',
-      cell: (one) => figure(one.expected),
-      value: (one) => one.expected,
-    },
-    {
-      name: 'received',
-      title: 'Received',
-      align: 'right',
-      cell: (one) => figure(one.received),
-      value: (one) => one.received,
-    },
+    figureColumn('expected', 'Expected'),
+    figureColumn('received', 'Received'),
     {
       name: 'missing',
       title: 'Missing',
@@ -281,20 +266,8 @@ function history(context, items) {
       value: (one) => one.customer,
     },
     { name: 'group', title: 'Group', cell: (one) => one.group ?? '–', value: (one) => one.group },
-    {
-      name: 'from',
-      title: 'From',
-      align: 'tight',
-      cell: (one) => (one.from ? instant(one.from, context.zone) : 'the beginning'),
-      value: (one) => one.from,
-    },
-    {
-      name: 'to',
-      title: 'To',
-      align: 'tight',
-      cell: (one) => (one.to ? instant(one.to, context.zone) : 'now'),
-      value: (one) => one.to,
-    },
+    momentColumn('from', 'From', context.zone, { absent: 'the beginning' }),
+    momentColumn('to', 'To', context.zone, { absent: 'now' }),
   ];
   return h(
     'section',

@@ -1,11 +1,13 @@
 // Tokens with which devices register themselves.
 
+import { momentColumn, standingColumn } from '../columns.js';
 import { figure } from '../decimal.js';
 import { h, hidden } from '../dom.js';
 import { confirmed, field, secret, select, suggested } from '../fields.js';
+import { suggestedCustomer } from '../scope.js';
 import { attempt, empty } from '../states.js';
 import { paged } from '../table.js';
-import { addDays, instant, today } from '../time.js';
+import { addDays, today } from '../time.js';
 
 export async function load(context) {
   const { api } = context;
@@ -37,21 +39,8 @@ export async function load(context) {
       value: (one) => String(one.approval),
       cell: (one) => (one.approval ? 'by somebody' : 'not needed'),
     },
-    {
-      name: 'expires_at',
-      title: 'Ends',
-      align: 'tight',
-      sorts: 'text',
-      value: (one) => one.expires_at,
-      cell: (one) => instant(one.expires_at, context.zone),
-    },
-    {
-      name: 'standing',
-      title: 'Standing',
-      align: 'tight',
-      value: standing,
-      cell: (one) => h('span', { class: standing(one) === 'good' ? 'state on' : 'state warn' }, standing(one)),
-    },
+    momentColumn('expires_at', 'Ends', context.zone, { sorts: 'text' }),
+    standingColumn(standing),
     {
       name: 'actions',
       title: 'Change',
@@ -109,16 +98,7 @@ function revoke(context, one) {
 function form(context) {
   const place = h('div', { class: 'break' });
   const name = h('input', { type: 'text', maxlength: '256', autocomplete: 'off' });
-  const customer = suggested(
-    'token-customer',
-    '',
-    async (text) => {
-      const page = await context.api.get('/v1/customers', { q: text, limit: 20 });
-      return page.items.map((one) => [one.key, one.name]);
-    },
-    () => {},
-    { required: true },
-  );
+  const customer = suggestedCustomer(context, 'token-customer', '', { required: true });
   const group = suggested(
     'token-group',
     '',

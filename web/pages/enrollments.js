@@ -1,10 +1,10 @@
 // Devices that registered themselves: those that wait for somebody to approve them first.
 
+import { momentColumn } from '../columns.js';
 import { h, hidden } from '../dom.js';
 import { confirmed, field, select } from '../fields.js';
 import { attempt, done, empty } from '../states.js';
 import { paged } from '../table.js';
-import { instant } from '../time.js';
 
 const STATES = [
   ['pending', 'Waiting'],
@@ -47,14 +47,7 @@ export async function load(context) {
       value: (one) => one.customer,
       cell: (one) => [one.customer, one.group && ` / ${one.group}`],
     },
-    {
-      name: 'created_at',
-      title: 'Asked',
-      align: 'tight',
-      sorts: 'text',
-      value: (one) => one.created_at,
-      cell: (one) => instant(one.created_at, context.zone),
-    },
+    momentColumn('created_at', 'Asked', context.zone, { sorts: 'text' }),
     {
       name: 'state',
       title: 'State',

@@ -2,12 +2,15 @@
 
 import { VERDICTS, accounted, byDay, byKey } from '../accounts.js';
 import { chart } from '../chart.js';
-import { figure } from '../decimal.js';
+import { dayColumn, figureColumn } from '../columns.js';
 import { h } from '../dom.js';
 import { field } from '../fields.js';
 import { empty } from '../states.js';
+import { minutes, minutesCard } from '../minutes.js';
 import { table } from '../table.js';
 import { addDays, isDay, periodName, periodTick, rangeName, today } from '../time.js';
+
+export const FOLLOWS = ['figures'];
 
 const DAYS = 30;
 const MOVEMENTS = [
@@ -24,9 +27,10 @@ export async function load(context) {
   const to = isDay(parameters.to) ? parameters.to : addDays(now, 1);
   const from = isDay(parameters.from) ? parameters.from : addDays(to, -DAYS);
   const range = { from, to };
-  const [accounts, together] = await Promise.all([
+  const [accounts, together, lately] = await Promise.all([
     accounted(context.api, 'key', range),
     accounted(context.api, 'day', range),
+    minutes(context.api),
   ]);
   const head = [h('h1', {}, 'Ingest'), form(context, from, to)];
   if (accounts.items.length === 0) {
@@ -38,7 +42,7 @@ export async function load(context) {
       ),
     ];
   }
-  return [...head, days(together, range), keys(accounts), entries(accounts)];
+  return [...head, minutesCard(lately, context.zone), days(together, range), keys(accounts), entries(accounts)];
 }
 
 function form(context, from, to) {
@@ -57,14 +61,7 @@ function form(context, from, to) {
   );
 }
 
-const verdicts = VERDICTS.map(([name, title]) => ({
-  name,
-  title,
-  align: 'right',
-  sorts: 'figure',
-  cell: (one) => figure(one[name]),
-  value: (one) => one[name],
-}));
+const verdicts = VERDICTS.map(([name, title]) => figureColumn(name, title, { sorts: 'figure' }));
 
 function days(accounts, range) {
   const rows = byDay(accounts, range);
@@ -86,17 +83,7 @@ function days(accounts, range) {
       caption: 'Readings by UTC day and verdict',
       rows: rows.filter((one) => one.received !== '0').reverse(),
       key: (one) => one.day,
-      columns: [
-        {
-          name: 'day',
-          title: 'Day, UTC',
-          align: 'tight',
-          sorts: 'text',
-          cell: (one) => periodName(one.day, 'day'),
-          value: (one) => one.day,
-        },
-        ...verdicts,
-      ],
+      columns: [dayColumn({ sorts: 'text' }), ...verdicts],
     }),
   );
 }
@@ -114,14 +101,7 @@ function keys(accounts) {
       sorted: { column: 'received', down: true },
       columns: [
         { name: 'key', title: 'Key', sorts: 'text', value: (one) => one.name ?? one.key_id, cell: keyName },
-        {
-          name: 'requests',
-          title: 'Requests',
-          align: 'right',
-          sorts: 'figure',
-          cell: (one) => figure(one.requests),
-          value: (one) => one.requests,
-        },
+        figureColumn('requests', 'Requests', { sorts: 'figure' }),
         ...verdicts,
       ],
     }),
@@ -134,14 +114,7 @@ const keyName = (one) => one.name ?? (one.key_id ? h('code', {}, one.key_id) : '
 // The API's own entries, with what became of readings in quarantine.
 function entries(accounts) {
   const columns = [
-    {
-      name: 'day',
-      title: 'Day, UTC',
-      align: 'tight',
-      sorts: 'text',
-      cell: (one) => periodName(one.day, 'day'),
-      value: (one) => one.day,
-    },
+    dayColumn({ sorts: 'text' }),
     {
       name: 'key',
       title: 'Key',
@@ -149,30 +122,11 @@ function entries(accounts) {
       value: (one) => one.key_name ?? one.key_id,
       cell: (one) => keyName({ name: one.key_name, key_id: one.key_id }),
     },
-    {
-      name: 'received',
-      title: 'Received',
-      align: 'right',
-      sorts: 'figure',
-      cell: (one) => figure(one.received),
-      value: (one) => one.received,
-    },
-    {
-      name: 'quarantined',
-      title: 'Quarantined',
-      align: 'right',
-      sorts: 'figure',
-      cell: (one) => figure(one.quarantined),
-      value: (one) => one.quarantined,
-    },
-    ...MOVEMENTS.map(([name, title]) => ({
-      name: `quarantine-${name}`,
-      title,
-      align: 'right',
-      sorts: 'figure',
-      cell: (one) => figure(one.quarantine[name]),
-      value: (one) => one.quarantine[name],
-    })),
+    figureColumn('received', 'Received', { sorts: 'figure' }),
+    figureColumn('quarantined', 'Quarantined', { sorts: 'figure' }),
+    ...MOVEMENTS.map(([name, title]) =>
+      figureColumn(`quarantine-${name}`, title, { of: (one) => one.quarantine[name], sorts: 'figure' }),
+    ),
   ];
   return h(
     'details',

@@ -1,10 +1,10 @@
 // API keys: making them (the text is shown once), giving them another secret, ending them.
 
+import { momentColumn, standingColumn } from '../columns.js';
 import { h, hidden } from '../dom.js';
 import { confirmed, field, secret, select, suggested } from '../fields.js';
 import { attempt, empty } from '../states.js';
 import { paged } from '../table.js';
-import { instant } from '../time.js';
 
 const SCOPES = [
   ['ingest', 'ingest: posts readings'],
@@ -74,37 +74,10 @@ function columns(context, revealed) {
     },
     { name: 'scope', title: 'Scope', sorts: 'text', value: (one) => one.scope, cell: (one) => one.scope },
     { name: 'part', title: 'For', sorts: 'text', value: partOf, cell: partOf },
-    {
-      name: 'standing',
-      title: 'Standing',
-      align: 'tight',
-      value: standing,
-      cell: (one) => h('span', { class: standing(one) === 'good' ? 'state on' : 'state warn' }, standing(one)),
-    },
-    {
-      name: 'created_at',
-      title: 'Made',
-      align: 'tight',
-      sorts: 'text',
-      value: (one) => one.created_at,
-      cell: (one) => instant(one.created_at, context.zone),
-    },
-    {
-      name: 'last_used_at',
-      title: 'Last used',
-      align: 'tight',
-      sorts: 'text',
-      value: (one) => one.last_used_at,
-      cell: (one) => (one.last_used_at ? instant(one.last_used_at, context.zone) : 'never'),
-    },
-    {
-      name: 'expires_at',
-      title: 'Ends',
-      align: 'tight',
-      sorts: 'text',
-      value: (one) => one.expires_at,
-      cell: (one) => (one.expires_at ? instant(one.expires_at, context.zone) : 'never'),
-    },
+    standingColumn(standing),
+    momentColumn('created_at', 'Made', context.zone, { sorts: 'text' }),
+    momentColumn('last_used_at', 'Last used', context.zone, { sorts: 'text', absent: 'never' }),
+    momentColumn('expires_at', 'Ends', context.zone, { sorts: 'text', absent: 'never' }),
     {
       name: 'actions',
       title: 'Change',

@@ -1,12 +1,16 @@
 // How everything is: devices, what they used lately, what came in and what became of it, and what waits for somebody.
 
 import { chart } from '../chart.js';
+import { dayColumn, figureColumn } from '../columns.js';
 import { figure, grouped } from '../decimal.js';
 import { h } from '../dom.js';
-import { counted, empty, problem } from '../states.js';
+import { counted, noMetric, problem } from '../states.js';
+import { lastWhole, minutes, minutesCard } from '../minutes.js';
 import { table } from '../table.js';
 import { VERDICTS, accounted, byDay, inQuarantine, lastDays } from '../accounts.js';
 import { addDays, ago, instant, monthName, periodName, periodTick, today } from '../time.js';
+
+export const FOLLOWS = ['figures', 'alerts'];
 
 const DAYS = 14;
 const MOST_METRICS = 12;
@@ -21,12 +25,13 @@ export async function load(context) {
     });
   const whole = (call) => (who.whole ? settled(call()) : null);
   const [tree, { items: metrics }] = await Promise.all([api.get('/v1/tree'), api.all('/v1/metrics')]);
-  const [month, day, alerts, accounts, reviews] = await Promise.all([
+  const [month, day, alerts, accounts, reviews, lately] = await Promise.all([
     settled(usage(api, metrics, { from: `${now.slice(0, 7)}-01`, to: addDays(now, 1) })),
     settled(usage(api, metrics, { from: now, to: addDays(now, 1) })),
     settled(api.get('/v1/alerts', { state: 'firing', limit: 1000 })),
     whole(() => accounted(api, 'day')),
     whole(() => api.get('/v1/reviews', { limit: 1000 })),
+    whole(() => minutes(api)),
   ]);
   return [
     h(
@@ -35,8 +40,9 @@ export async function load(context) {
       h('div', {}, h('h1', {}, 'Overview'), h('p', { class: 'muted' }, who.customer ?? tree.name)),
       h('button', { type: 'button', id: 'refresh', onclick: context.redraw }, 'Refresh'),
     ),
-    tiles(context, { tree, month, day, alerts, accounts, reviews }),
+    tiles(context, { tree, month, day, alerts, accounts, reviews, lately }),
     used(context, metrics, month, day, now),
+    lately && !(lately instanceof Error) && minutesCard(lately, zone),
     accounts && received(context, accounts),
   ].filter(Boolean);
 }
@@ -44,16 +50,14 @@ export async function load(context) {
 // Totals of all metrics at once, with how many devices were active.
 async function usage(api, metrics, range) {
   const answers = await Promise.all(
-    metrics
-      .slice(0, MOST_METRICS)
-      .map((metric) =>
-        api.get('/v1/usage', {
-          metric: metric.key,
-          bucket: 'total',
-          ...range,
-          stats: `${metric.kind === 'gauge' ? 'avg' : 'sum'},count,active_devices`,
-        }),
-      ),
+    metrics.slice(0, MOST_METRICS).map((metric) =>
+      api.get('/v1/usage', {
+        metric: metric.key,
+        bucket: 'total',
+        ...range,
+        stats: `${metric.kind === 'gauge' ? 'avg' : 'sum'},count,active_devices`,
+      }),
+    ),
   );
   return answers.map((answer, index) => ({
     metric: metrics[index],
@@ -62,7 +66,7 @@ async function usage(api, metrics, range) {
   }));
 }
 
-function tiles(context, { tree, month, day, alerts, accounts, reviews }) {
+function tiles(context, { tree, month, day, alerts, accounts, reviews, lately }) {
   const devices = tree.subtree_devices ?? tree.customers.reduce((sum, one) => merged(sum, one.subtree_devices), {});
   const all = Object.values(devices).reduce((sum, count) => sum + count, 0);
   const most =
@@ -74,6 +78,7 @@ function tiles(context, { tree, month, day, alerts, accounts, reviews }) {
   const waiting = (answer) => (answer.next ? `${grouped(answer.items.length)} or more` : grouped(answer.items.length));
   const counts = accounts && !(accounts instanceof Error);
   const came = counts ? byDay(accounts, lastDays(1))[0].received : null;
+  const minute = lately && !(lately instanceof Error) ? String(lastWhole(lately).received) : null;
   const quarantine = counts ? inQuarantine(accounts) : null;
   return h(
     'div',
@@ -96,14 +101,9 @@ function tiles(context, { tree, month, day, alerts, accounts, reviews }) {
         active,
       ),
     came !== null &&
-      tile(
-        'received',
-        'Received today',
-        figure(came),
-        'readings, by UTC day',
-        context.link('ingest'),
-        came,
-      ),
+      tile('received', 'Received today', figure(came), 'readings, by UTC day', context.link('ingest'), came),
+    minute !== null &&
+      tile('minute', 'Readings per minute', figure(minute), 'in the last whole minute', context.link('ingest'), minute),
     !(alerts instanceof Error) &&
       tile(
         'alerts',
@@ -159,16 +159,7 @@ function tile(name, title, value, note, href, plain) {
 }
 
 function used(context, metrics, month, day, now) {
-  if (metrics.length === 0) {
-    return empty(
-      'There is no metric yet',
-      'Make one with ',
-      h('code', {}, 'PUT /v1/metrics/{key}'),
-      ' and post readings of it; ',
-      h('a', { href: '/docs' }, 'the API’s pages'),
-      ' show how.',
-    );
-  }
+  if (metrics.length === 0) return noMetric();
   if (month instanceof Error) return problem(month, context.redraw);
   const stat = (one) => (one.metric.kind === 'gauge' ? 'avg' : 'sum');
   const today = new Map((day instanceof Error ? [] : day).map((one) => [one.metric.key, one.point]));
@@ -181,48 +172,19 @@ function used(context, metrics, month, day, now) {
       value: (one) => one.metric.key,
       cell: (one) => h('a', { href: context.link('usage', { metric: one.metric.key, ...range }) }, one.metric.name),
     },
-    {
-      name: 'month',
-      title: `${monthName(now.slice(0, 7))} so far`,
-      align: 'right',
-      cell: (one) => figure(one.point?.[stat(one)]),
-      value: (one) => one.point?.[stat(one)],
-    },
-    {
-      name: 'today',
-      title: 'Today',
-      align: 'right',
-      cell: (one) => figure(today.get(one.metric.key)?.[stat(one)]),
-      value: (one) => today.get(one.metric.key)?.[stat(one)],
-    },
+    figureColumn('month', `${monthName(now.slice(0, 7))} so far`, { of: (one) => one.point?.[stat(one)] }),
+    figureColumn('today', 'Today', { of: (one) => today.get(one.metric.key)?.[stat(one)] }),
     {
       name: 'unit',
       title: 'Unit',
       cell: (one) => [one.metric.unit, one.metric.kind === 'gauge' && h('span', { class: 'muted' }, ' average')],
     },
-    {
-      name: 'active_devices',
-      title: 'Active devices this month',
-      align: 'right',
+    figureColumn('active_devices', 'Active devices this month', {
+      of: (one) => one.point?.active_devices,
       sorts: 'figure',
-      cell: (one) => figure(one.point?.active_devices),
-      value: (one) => one.point?.active_devices,
-    },
-    {
-      name: 'active_today',
-      title: 'Today',
-      align: 'right',
-      cell: (one) => figure(today.get(one.metric.key)?.active_devices),
-      value: (one) => today.get(one.metric.key)?.active_devices,
-    },
-    {
-      name: 'count',
-      title: 'Readings',
-      align: 'right',
-      sorts: 'figure',
-      cell: (one) => figure(one.point?.count),
-      value: (one) => one.point?.count,
-    },
+    }),
+    figureColumn('active_today', 'Today', { of: (one) => today.get(one.metric.key)?.active_devices }),
+    figureColumn('count', 'Readings', { of: (one) => one.point?.count, sorts: 'figure' }),
   ];
   return h(
     'section',
@@ -270,13 +232,7 @@ function received(context, accounts) {
       rows: days.filter((one) => one.received !== '0').reverse(),
       key: (one) => one.day,
       columns: [
-        {
-          name: 'day',
-          title: 'Day, UTC',
-          align: 'tight',
-          cell: (one) => periodName(one.day, 'day'),
-          value: (one) => one.day,
-        },
+        dayColumn(),
         ...VERDICTS.map(([name, text]) => ({
           name,
           title: text,

@@ -1,10 +1,12 @@
 // Tokens for portals: each reads one customer with all below it, for a short time.
 
+import { momentColumn, standingColumn } from '../columns.js';
 import { h, hidden } from '../dom.js';
-import { confirmed, field, secret, select, suggested } from '../fields.js';
+import { confirmed, field, secret, select } from '../fields.js';
+import { suggestedCustomer } from '../scope.js';
 import { attempt, empty } from '../states.js';
 import { paged } from '../table.js';
-import { instant, instantText } from '../time.js';
+import { instantText } from '../time.js';
 
 const LIFETIMES = [
   ['15m', '15 minutes'],
@@ -16,35 +18,15 @@ const LIFETIMES = [
 export async function load(context) {
   const columns = [
     { name: 'customer', title: 'Reads', sorts: 'text', value: (one) => one.customer, cell: (one) => one.customer },
-    {
-      name: 'created_at',
-      title: 'Made',
-      align: 'tight',
-      sorts: 'text',
-      value: (one) => one.created_at,
-      cell: (one) => instant(one.created_at, context.zone),
-    },
-    {
-      name: 'expires_at',
-      title: 'Ends',
-      align: 'tight',
-      sorts: 'text',
-      value: (one) => one.expires_at,
-      cell: (one) => instant(one.expires_at, context.zone),
-    },
+    momentColumn('created_at', 'Made', context.zone, { sorts: 'text' }),
+    momentColumn('expires_at', 'Ends', context.zone, { sorts: 'text' }),
     {
       name: 'key_id',
       title: 'With the key',
       value: (one) => one.key_id,
       cell: (one) => h('code', { title: one.key_id }, one.key_id.slice(0, 13)),
     },
-    {
-      name: 'standing',
-      title: 'Standing',
-      align: 'tight',
-      value: standing,
-      cell: (one) => h('span', { class: standing(one) === 'good' ? 'state on' : 'state warn' }, standing(one)),
-    },
+    standingColumn(standing),
     {
       name: 'actions',
       title: 'Change',
@@ -102,16 +84,7 @@ function revoke(context, one) {
 
 function form(context) {
   const place = h('div', {});
-  const customer = suggested(
-    'portal-customer',
-    context.parameters.customer,
-    async (text) => {
-      const page = await context.api.get('/v1/customers', { q: text, limit: 20 });
-      return page.items.map((one) => [one.key, one.name]);
-    },
-    () => {},
-    { required: true },
-  );
+  const customer = suggestedCustomer(context, 'portal-customer', context.parameters.customer, { required: true });
   const lifetime = select(LIFETIMES, '1h');
   const button = h('button', { type: 'submit', class: 'primary submit', id: 'portal-create' }, 'Make a token');
   const send = (event) => {

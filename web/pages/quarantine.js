@@ -1,11 +1,11 @@
 // Readings that wait for what they lack: why, trying them again, deleting them.
 
-import { figure, grouped } from '../decimal.js';
+import { figureColumn, momentColumn } from '../columns.js';
+import { grouped } from '../decimal.js';
 import { h } from '../dom.js';
 import { confirmed, field, select } from '../fields.js';
 import { attempt, done, empty } from '../states.js';
 import { paged } from '../table.js';
-import { instant } from '../time.js';
 
 // Reasons, and what cures each.
 const REASONS = {
@@ -40,33 +40,15 @@ export async function load(context) {
       cell: (one) => h('code', {}, one.reading.metric),
       value: (one) => one.reading.metric,
     },
-    {
-      name: 'at',
-      title: 'At',
-      align: 'tight',
-      cell: (one) => instant(one.reading.at, context.zone),
-      value: (one) => one.reading.at,
-    },
-    {
-      name: 'value',
-      title: 'Value',
-      align: 'right',
-      cell: (one) => figure(one.reading.value),
-      value: (one) => one.reading.value,
-    },
+    momentColumn('at', 'At', context.zone, { of: (one) => one.reading.at }),
+    figureColumn('value', 'Value', { of: (one) => one.reading.value }),
     {
       name: 'code',
       title: 'Why',
       cell: (one) => h('span', { title: one.detail }, REASONS[one.code]?.[0] ?? one.code),
       value: (one) => one.code,
     },
-    {
-      name: 'received_at',
-      title: 'Received',
-      align: 'tight',
-      cell: (one) => instant(one.received_at, context.zone),
-      value: (one) => one.received_at,
-    },
+    momentColumn('received_at', 'Received', context.zone),
     {
       name: 'key',
       title: 'Key',

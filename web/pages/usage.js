@@ -3,25 +3,17 @@
 import { h } from '../dom.js';
 import { choices, field, select } from '../fields.js';
 import { scopeField, split } from '../scope.js';
-import { empty, problem } from '../states.js';
+import { noMetric, problem } from '../states.js';
 import { addDays } from '../time.js';
 import { ask, section } from '../usage-figures.js';
 import { BUCKETS, MOST_METRICS, SPLITS, STATISTICS, presets, question } from '../usage-question.js';
 
+export const FOLLOWS = ['figures'];
+
 export async function load(context) {
   const { items: metrics } = await context.api.all('/v1/metrics');
   if (metrics.length === 0) {
-    return [
-      h('h1', {}, 'Usage'),
-      empty(
-        'There is no metric yet',
-        'Make one with ',
-        h('code', {}, 'PUT /v1/metrics/{key}'),
-        ' and post readings of it; ',
-        h('a', { href: '/docs' }, 'the API’s pages'),
-        ' show how.',
-      ),
-    ];
+    return [h('h1', {}, 'Usage'), noMetric()];
   }
   const asked = question(context.parameters, { ...context, metrics });
   const sections = await Promise.all(

@@ -1,6 +1,7 @@
 // Webhooks: who is told of events, what each was told, and sending again what was given up.
 
 import { segment } from '../api.js';
+import { momentColumn } from '../columns.js';
 import { figure } from '../decimal.js';
 import { h, hidden } from '../dom.js';
 import { choices, confirmed, field, secret, select } from '../fields.js';
@@ -19,6 +20,8 @@ const STATES = [
   ['dead', 'Given up'],
 ];
 const SHOWN = { ok: 'state on', delivered: 'state on', failing: 'state warn', dead: 'state warn' };
+
+export const FOLLOWS = ['alerts'];
 
 export async function load(context) {
   return context.parameters.webhook ? one(context, context.parameters.webhook) : all(context);
@@ -45,13 +48,7 @@ async function all(context) {
       value: (row) => row.state,
       cell: (row) => shown(row.state),
     },
-    {
-      name: 'last_success_at',
-      title: 'Last took an event',
-      align: 'tight',
-      value: (row) => row.last_success_at,
-      cell: (row) => (row.last_success_at ? instant(row.last_success_at, context.zone) : 'never'),
-    },
+    momentColumn('last_success_at', 'Last took an event', context.zone, { absent: 'never' }),
   ];
   const list = await paged({ name: 'webhooks', caption: 'Webhooks', columns, key: (row) => row.key }, (cursor) =>
     context.api.get('/v1/webhooks', { limit: 200, cursor }),
@@ -75,13 +72,7 @@ async function one(context, key) {
   const webhook = await api.get(path);
   const place = h('div', { 'aria-live': 'polite', id: 'webhook-done' });
   const columns = [
-    {
-      name: 'at',
-      title: 'Happened',
-      align: 'tight',
-      value: (row) => row.at,
-      cell: (row) => instant(row.at, context.zone),
-    },
+    momentColumn('at', 'Happened', context.zone),
     { name: 'type', title: 'Event', value: (row) => row.type, cell: (row) => row.type },
     { name: 'subject', title: 'Of', value: (row) => row.subject, cell: (row) => row.subject },
     {

@@ -1,0 +1,142 @@
+// Pages that follow what happens: the server says when there is something new, and a page that nobody is working on draws itself
+// again. Of one that somebody is working on it is said that there is news.
+
+// Milliseconds between two drawings of figures where it is known that readings came, and where it is not, for the key sees a part.
+const EVERY = 10_000;
+const EVERY_OF_PART = 30_000;
+
+// Milliseconds until the server is asked again after it refused.
+const COMES_BACK = 30_000;
+
+const ALERTS = ['alert.firing', 'alert.resolved'];
+
+export class Live {
+  #who;
+  #redraw;
+  #source = null;
+  #wanted = null;
+  #kinds = [];
+  #news = new Set();
+  #drawn = 0;
+  #isTouched = false;
+  #timer = null;
+  #button = null;
+
+  // `redraw` draws the page again.
+  constructor(who, redraw) {
+    this.#who = who;
+    this.#redraw = redraw;
+    this.element = document.createElement('span');
+    this.element.id = 'live';
+    document.addEventListener('visibilitychange', this.#seen);
+    // What is typed, sorted, opened or loaded would be lost.
+    for (const type of ['input', 'click', 'toggle']) document.addEventListener(type, this.#touched, true);
+  }
+
+  // A page was drawn that shows `kinds` of what happens: 'figures', 'alerts'. `provider` is the one that an admin chose.
+  drawn(kinds, provider) {
+    this.#kinds = kinds;
+    this.#drawn = Date.now();
+    this.#isTouched = false;
+    this.#news.clear();
+    clearTimeout(this.#timer);
+    this.#timer = null;
+    const ready = !this.#who.admin || provider;
+    this.#listen(kinds.length && ready ? `/v1/events${provider ? `?${new URLSearchParams({ provider })}` : ''}` : null);
+    this.#tell();
+  }
+
+  end() {
+    this.drawn([], null);
+    document.removeEventListener('visibilitychange', this.#seen);
+    for (const type of ['input', 'click', 'toggle']) document.removeEventListener(type, this.#touched, true);
+  }
+
+  #listen(address) {
+    if (address === this.#wanted && this.#source) return;
+    this.#source?.close();
+    this.#source = null;
+    this.#wanted = address;
+    // A page in the background listens to nothing: browsers have few connections to a server.
+    if (!address || document.hidden) return;
+    const source = new EventSource(address);
+    this.#source = source;
+    let hasReadings = !this.#who.whole;
+    source.addEventListener('readings', () => {
+      hasReadings = true;
+    });
+    source.addEventListener('freshness', () => {
+      if (hasReadings) this.#happened('figures');
+      hasReadings = !this.#who.whole;
+    });
+    for (const type of ALERTS) source.addEventListener(type, () => this.#happened('alerts'));
+    source.addEventListener('error', () => {
+      if (source.readyState !== EventSource.CLOSED || this.#source !== source) return;
+      this.#source = null;
+      setTimeout(() => {
+        if (!this.#source) this.#listen(this.#wanted);
+      }, COMES_BACK);
+    });
+  }
+
+  // What happened while the page was in the background is not known.
+  #seen = () => {
+    if (document.hidden) {
+      this.#source?.close();
+      this.#source = null;
+    } else if (this.#wanted) {
+      this.#listen(this.#wanted);
+      for (const kind of this.#kinds) this.#happened(kind);
+    }
+  };
+
+  #touched = (event) => {
+    const main = document.getElementById('main');
+    if (!main?.contains(event.target) && !event.target.closest?.('dialog')) return;
+    if (event.type === 'click' && !event.target.closest('button, summary, [role="treeitem"]')) return;
+    this.#isTouched = true;
+  };
+
+  #happened(kind) {
+    if (!this.#kinds.includes(kind)) return;
+    this.#news.add(kind);
+    this.#soon();
+  }
+
+  #soon() {
+    if (this.#timer) return;
+    const every = this.#who.whole ? EVERY : EVERY_OF_PART;
+    const due = this.#news.has('alerts') ? 500 : Math.max(500, this.#drawn + every - Date.now());
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      if (this.#isQuiet()) this.#redraw();
+      else {
+        this.#tell();
+        if (!this.#isTouched) this.#soon();
+      }
+    }, due);
+  }
+
+  #isQuiet() {
+    return (
+      !this.#isTouched &&
+      !document.hidden &&
+      !document.querySelector('dialog[open], main .says:not([hidden])') &&
+      getSelection().isCollapsed
+    );
+  }
+
+  #tell() {
+    const follows = this.#wanted !== null;
+    const news = follows && this.#isTouched && this.#news.size > 0;
+    this.#button ??= Object.assign(document.createElement('button'), {
+      type: 'button',
+      id: 'live-news',
+      textContent: 'There is news: show it',
+    });
+    this.#button.onclick = this.#redraw;
+    this.element.className = follows ? 'live on' : 'live';
+    this.element.title = follows ? 'This page follows what comes in.' : '';
+    this.element.replaceChildren(...(news ? [this.#button] : follows ? ['Live'] : []));
+  }
+}

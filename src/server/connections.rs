@@ -68,12 +68,12 @@ where
 
 /// Tells a caller that there are too many connections, if it can be told in plain text. A few at a time are given the
 /// time to read it: a connection that is closed while its caller sends is reset, and what it was told is lost.
-async fn turn_away<T>(stream: TcpStream, goodbyes: Option<Arc<Semaphore>>) -> io::Result<T> {
+async fn turn_away<T>(mut stream: TcpStream, goodbyes: Option<Arc<Semaphore>>) -> io::Result<T> {
     let refused = Err(io::Error::other("too many connections"));
     let Some(goodbyes) = goodbyes else { return refused };
-    // A new connection's buffer has room for this.
-    let told = stream.try_write(FULL);
-    if let (Ok(_), Ok(_goodbye)) = (told, goodbyes.try_acquire()) {
+    // A new connection's buffer has room for this; the runtime may not know of that yet.
+    let told = tokio::time::timeout(GOODBYE, stream.write_all(FULL)).await;
+    if let (Ok(Ok(())), Ok(_goodbye)) = (told, goodbyes.try_acquire()) {
         let (mut from, mut to) = stream.into_split();
         let read_on = async {
             to.shutdown().await?;
@@ -85,7 +85,7 @@ async fn turn_away<T>(stream: TcpStream, goodbyes: Option<Arc<Semaphore>>) -> io
     refused
 }
 
-/// How long a caller who was turned away may take to end its connection.
+/// How long it may take to tell a caller who is turned away, and the caller to end its connection.
 const GOODBYE: Duration = Duration::from_secs(1);
 
 /// A connection that is counted while it is there.

@@ -5,15 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{TimeDelta, Utc};
 use meterbase::keys::Scope;
-use meterbase::limits::Limits;
-use meterbase::server::ServeConfig;
+use nix::sys::signal::Signal;
 use serde_json::json;
-use sqlx::PgConnection;
+use sqlx::{ConnectOptions, PgConnection};
 use tokio::task::JoinHandle;
 
 use super::prometheus::{Prometheus, free_address};
-use super::{config, is_installed, let_in, serve};
-use crate::binary::Patience;
+use super::{is_installed, let_in};
+use crate::binary::{Patience, Serving, meterbase};
 use crate::fixtures::{device, north, send_csv};
 use crate::harness::TestApp;
 use crate::torture::room::Room;
@@ -29,17 +28,11 @@ pub async fn each_alert_fires_and_ends(app: TestApp) {
     app.settle().await;
     verified(&mut db, 0, 0).await;
     let room = Room::open();
-    let config = ServeConfig {
-        listen: free_address(),
-        listen_metrics: Some(free_address()),
-        limits: Limits { quarantine_readings: 10, ..Limits::default() },
-        database_disk: room.as_ref().map(Room::seen),
-        ..config()
-    };
-    let server = serve(&app, &config).await;
+    let addresses = [free_address(), free_address()];
+    let server = serve(&app, &addresses, room.as_ref());
     send_csv(&app, &key, &csv("m2", 0)).await;
-    let mut prometheus = Prometheus::start(config.listen_metrics.as_deref().expect("an address"));
-    let devices = Devices::send(&app, server.url(), &key);
+    let mut prometheus = Prometheus::start(&addresses[1]);
+    let devices = Devices::send(&app, &server.url, &key);
 
     // The figures of the database, and its disk.
     prometheus.is_quiet().await;
@@ -87,13 +80,35 @@ pub async fn each_alert_fires_and_ends(app: TestApp) {
 
     // The server.
     devices.stop().await;
-    server.stop().await.expect("a stop");
+    assert_eq!(server.end(Signal::SIGTERM), Some(0));
     prometheus.fires(&["MeterbaseServerDown"]).await;
-    let server = serve(&app, &config).await;
-    let devices = Devices::send(&app, server.url(), &key);
+    let server = serve(&app, &addresses, room.as_ref());
+    let devices = Devices::send(&app, &server.url, &key);
     prometheus.is_quiet().await;
     devices.stop().await;
-    server.stop().await.expect("a stop");
+    assert_eq!(server.end(Signal::SIGTERM), Some(0));
+}
+
+/// A server with metrics of its own, as those of a process are: what other servers of the tests do is not in them.
+fn serve(app: &TestApp, [api, metrics]: &[String; 2], room: Option<&Room>) -> Serving {
+    let mut command = meterbase();
+    command.args(["serve", "--listen", api, "--listen-metrics", metrics, "--database-url"]);
+    command.arg(app.options.to_url_lossy().as_str());
+    command.args([
+        "--metrics-every",
+        "50ms",
+        "--refresh-interval",
+        "100ms",
+        "--verify-every",
+        "0s",
+        "--drain-timeout",
+        "1s",
+    ]);
+    command.args(["--query-connections", "4", "--ingest-connections", "2", "--quarantine-readings", "10"]);
+    if let Some(room) = room {
+        command.arg("--database-disk").arg(room.seen());
+    }
+    Serving::start(command)
 }
 
 /// A reading of so many days ago.

@@ -15,23 +15,13 @@ export const lastWhole = (items) => items.at(-2);
 
 export function minutesCard(items, zone) {
   const whole = items.slice(0, -1);
-  const clock = (one) => instantText(one.minute, zone).slice(-8, -3);
-  // Stored is as good as received where nothing else happens, and a line of zeros says nothing.
-  const lines = VERDICTS.filter(([name]) => name === 'received' || whole.some((one) => one[name] > 0));
-  const shown = lines.length === 2 ? lines.slice(0, 1) : lines;
   return h(
     'section',
     { class: 'card', 'aria-labelledby': 'minutes' },
     h('h2', { id: 'minutes' }, 'Readings per minute'),
-    chart({
-      title: 'Readings received per minute',
-      description: 'The last hour.',
-      unit: 'readings',
-      kind: 'line',
-      series: shown.map(([name, text]) => ({ name: text, values: whole.map((one) => one[name]) })),
-      names: whole.map((one) => instantText(one.minute, zone)),
-      ticks: whole.map(clock),
-    }),
+    whole.every((one) => one.received === 0)
+      ? h('p', { class: 'muted' }, 'Nothing was received in the last hour.')
+      : drawing(whole, zone),
     h(
       'details',
       {},
@@ -45,4 +35,20 @@ export function minutesCard(items, zone) {
       }),
     ),
   );
+}
+
+function drawing(whole, zone) {
+  const clock = (one) => instantText(one.minute, zone).slice(-8, -3);
+  // Stored is as good as received where nothing else happens, and a line of zeros says nothing.
+  const lines = VERDICTS.filter(([name]) => name === 'received' || whole.some((one) => one[name] > 0));
+  const shown = lines.length === 2 ? lines.slice(0, 1) : lines;
+  return chart({
+    title: 'Readings received per minute',
+    description: 'The last hour.',
+    unit: 'readings',
+    kind: 'line',
+    series: shown.map(([name, text]) => ({ name: text, values: whole.map((one) => one[name]) })),
+    names: whole.map((one) => instantText(one.minute, zone)),
+    ticks: whole.map(clock),
+  });
 }

@@ -7,8 +7,19 @@ const PART = 200;
 
 // A column is `{name, title, cell(row), align?, value?(row), sorts?}`: `value` is the plain value of the cell, by which it is sorted
 // where `sorts` says how: 'text' or 'figure'. Options: `name` (for tests and styles), `caption`, `rows`, `key(row)`, `sorted`
-// `{column, down}`, `onsort(column, down)`, `foot` (a row that stands below).
-export function table({ name, caption, columns, rows, key, sorted = null, onsort = () => {}, foot = null }) {
+// `{column, down}`, `onsort(column, down)`, `foot` (a row that stands below), `stacks` (on a phone the cells of a row stand below each
+// other, so that what can be done with it is seen).
+export function table({
+  name,
+  caption,
+  columns,
+  rows,
+  key,
+  sorted = null,
+  onsort = () => {},
+  foot = null,
+  stacks = false,
+}) {
   let order = sorted;
   let visible = PART;
   const body = h('tbody');
@@ -26,7 +37,7 @@ export function table({ name, caption, columns, rows, key, sorted = null, onsort
     { class: 'scroll', role: 'group', 'aria-label': caption },
     h(
       'table',
-      { 'data-table': name },
+      { 'data-table': name, class: stacks ? 'stacks' : null },
       h('caption', { class: 'hidden' }, caption),
       h('thead', {}, h('tr', {}, heads)),
       body,
@@ -80,7 +91,12 @@ function drawn(row, columns, key) {
     { 'data-key': key ? key(row) : null },
     columns.map((column, index) => {
       const value = column.value?.(row);
-      const attributes = { class: column.align ?? null, 'data-column': column.name, 'data-value': value ?? null };
+      const attributes = {
+        class: column.align ?? null,
+        'data-column': column.name,
+        'data-label': column.title,
+        'data-value': value ?? null,
+      };
       return index === 0
         ? h('th', { scope: 'row', ...attributes }, column.cell(row))
         : h('td', attributes, column.cell(row));
@@ -105,7 +121,7 @@ export async function paged(options, fetch) {
   let next = first.next;
   const place = h('div', {});
   const draw = () => {
-    const parts = [table({ ...options, rows })];
+    const parts = [table({ ...options, rows, stacks: true })];
     if (next)
       parts.push(
         h(

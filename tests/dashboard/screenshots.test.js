@@ -25,7 +25,7 @@ for (const [size, viewport] of [['desktop', DESKTOP], ['phone', PHONE]]) {
         await visit.open(name, PARAMETERS[name]?.());
         for (const colorScheme of ['light', 'dark']) {
           await visit.page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-          await visit.page.screenshot({ path: path.join(place, `${name}-${colorScheme}.png`) });
+          await visit.page.screenshot({ path: path.join(place, `${name}-${colorScheme}.png`), fullPage: true });
         }
         const [wide, high] = await visit.page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
         assert(wide <= high, `${wide} pixels of ${high}`);

@@ -52,7 +52,7 @@ function ask(why) {
 }
 
 function enter() {
-  live = new Live(who, () => draw(true));
+  live = new Live(who, draw);
   frame = new Frame(who, leave, live.element);
   app.replaceChildren(...frame.elements);
   show();

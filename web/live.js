@@ -1,6 +1,8 @@
 // Pages that follow what happens: the server says when there is something new, and a page that nobody is working on draws itself
 // again. Of one that somebody is working on it is said that there is news.
 
+import { h } from './dom.js';
+
 // Milliseconds between two drawings of figures where it is known that readings came, and where it is not, for the key sees a part.
 const EVERY = 10_000;
 const EVERY_OF_PART = 30_000;
@@ -20,17 +22,15 @@ export class Live {
   #drawn = 0;
   #isTouched = false;
   #timer = null;
-  #button = null;
 
-  // `redraw` draws the page again.
+  // `redraw(isNews)` draws the page again.
   constructor(who, redraw) {
     this.#who = who;
     this.#redraw = redraw;
-    this.element = document.createElement('span');
-    this.element.id = 'live';
+    this.element = h('span', { id: 'live' });
     document.addEventListener('visibilitychange', this.#seen);
     // What is typed, sorted, opened or loaded would be lost.
-    for (const type of ['input', 'click', 'toggle']) document.addEventListener(type, this.#touched, true);
+    for (const type of ['input', 'click']) document.addEventListener(type, this.#touched, true);
   }
 
   // A page was drawn that shows `kinds` of what happens: 'figures', 'alerts'. `provider` is the one that an admin chose.
@@ -49,7 +49,7 @@ export class Live {
   end() {
     this.drawn([], null);
     document.removeEventListener('visibilitychange', this.#seen);
-    for (const type of ['input', 'click', 'toggle']) document.removeEventListener(type, this.#touched, true);
+    for (const type of ['input', 'click']) document.removeEventListener(type, this.#touched, true);
   }
 
   #listen(address) {
@@ -70,7 +70,9 @@ export class Live {
       hasReadings = !this.#who.whole;
     });
     for (const type of ALERTS) source.addEventListener(type, () => this.#happened('alerts'));
+    for (const type of ['open', 'error']) source.addEventListener(type, () => this.#tell());
     source.addEventListener('error', () => {
+      // It comes back by itself, unless the server refused.
       if (source.readyState !== EventSource.CLOSED || this.#source !== source) return;
       this.#source = null;
       setTimeout(() => {
@@ -109,7 +111,7 @@ export class Live {
     const due = this.#news.has('alerts') ? 500 : Math.max(500, this.#drawn + every - Date.now());
     this.#timer = setTimeout(() => {
       this.#timer = null;
-      if (this.#isQuiet()) this.#redraw();
+      if (this.#isQuiet()) this.#redraw(true);
       else {
         this.#tell();
         if (!this.#isTouched) this.#soon();
@@ -127,16 +129,12 @@ export class Live {
   }
 
   #tell() {
-    const follows = this.#wanted !== null;
-    const news = follows && this.#isTouched && this.#news.size > 0;
-    this.#button ??= Object.assign(document.createElement('button'), {
-      type: 'button',
-      id: 'live-news',
-      textContent: 'There is news: show it',
-    });
-    this.#button.onclick = this.#redraw;
+    const follows = this.#source?.readyState === EventSource.OPEN;
+    const news = this.#isTouched && this.#news.size > 0;
     this.element.className = follows ? 'live on' : 'live';
     this.element.title = follows ? 'This page follows what comes in.' : '';
-    this.element.replaceChildren(...(news ? [this.#button] : follows ? ['Live'] : []));
+    const show = () =>
+      h('button', { type: 'button', id: 'live-news', onclick: () => this.#redraw(false) }, 'There is news: show it');
+    this.element.replaceChildren(...(news ? [show()] : follows ? ['Live'] : []));
   }
 }

@@ -31,6 +31,7 @@ test('the overview shows what comes in, and the alerts that fire', async () => {
   const visit = await Visit.begin(browser, 'provider');
   await visit.open('overview');
   await visit.page.evaluate(() => { window.same = true; });
+  await visit.page.locator('#live.on').waitFor();
   await send();
   const now = await received();
   await visit.page.locator(`[data-figure="received"][data-value="${now}"]`).waitFor();

@@ -24,10 +24,14 @@ export async function load(context) {
       return why;
     });
   const whole = (call) => (who.whole ? settled(call()) : null);
-  const [tree, { items: metrics }] = await Promise.all([api.get('/v1/tree'), api.all('/v1/metrics')]);
-  const [month, day, alerts, accounts, reviews, lately] = await Promise.all([
-    settled(usage(api, metrics, { from: `${now.slice(0, 7)}-01`, to: addDays(now, 1) })),
-    settled(usage(api, metrics, { from: now, to: addDays(now, 1) })),
+  // All at once: the tree of a large fleet takes as long as its figures.
+  const listed = api.all('/v1/metrics');
+  const used = (range) => settled(listed.then(({ items }) => usage(api, items, range)));
+  const [tree, { items: metrics }, month, day, alerts, accounts, reviews, lately] = await Promise.all([
+    api.get('/v1/tree'),
+    listed,
+    used({ from: `${now.slice(0, 7)}-01`, to: addDays(now, 1) }),
+    used({ from: now, to: addDays(now, 1) }),
     settled(api.get('/v1/alerts', { state: 'firing', limit: 1000 })),
     whole(() => accounted(api, 'day')),
     whole(() => api.get('/v1/reviews', { limit: 1000 })),
@@ -41,7 +45,7 @@ export async function load(context) {
       h('button', { type: 'button', id: 'refresh', onclick: context.redraw }, 'Refresh'),
     ),
     tiles(context, { tree, month, day, alerts, accounts, reviews, lately }),
-    used(context, metrics, month, day, now),
+    usedCard(context, metrics, month, day, now),
     lately && !(lately instanceof Error) && minutesCard(lately, zone),
     accounts && received(context, accounts),
   ].filter(Boolean);
@@ -158,7 +162,7 @@ function tile(name, title, value, note, href, plain) {
   );
 }
 
-function used(context, metrics, month, day, now) {
+function usedCard(context, metrics, month, day, now) {
   if (metrics.length === 0) return noMetric();
   if (month instanceof Error) return problem(month, context.redraw);
   const stat = (one) => (one.metric.kind === 'gauge' ? 'avg' : 'sum');

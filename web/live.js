@@ -61,15 +61,22 @@ export class Live {
     if (!address || document.hidden) return;
     const source = new EventSource(address);
     this.#source = source;
-    let hasReadings = !this.#who.whole;
+    let hasReadings = false;
+    // What happened between drawing the page and listening is not told.
+    let missed = false;
+    source.addEventListener('open', () => {
+      missed = true;
+    });
     source.addEventListener('readings', () => {
       hasReadings = true;
     });
     source.addEventListener('freshness', () => {
-      if (hasReadings) this.#happened('figures');
-      hasReadings = !this.#who.whole;
+      if (hasReadings || missed || !this.#who.whole) this.#happened('figures', false);
+      if (missed) this.#happened('alerts', false);
+      hasReadings = false;
+      missed = false;
     });
-    for (const type of ALERTS) source.addEventListener(type, () => this.#happened('alerts'));
+    for (const type of ALERTS) source.addEventListener(type, () => this.#happened('alerts', true));
     for (const type of ['open', 'error']) source.addEventListener(type, () => this.#tell());
     source.addEventListener('error', () => {
       // It comes back by itself, unless the server refused.
@@ -88,7 +95,7 @@ export class Live {
       this.#source = null;
     } else if (this.#wanted) {
       this.#listen(this.#wanted);
-      for (const kind of this.#kinds) this.#happened(kind);
+      for (const kind of this.#kinds) this.#happened(kind, true);
     }
   };
 
@@ -99,22 +106,23 @@ export class Live {
     this.#isTouched = true;
   };
 
-  #happened(kind) {
+  #happened(kind, isUrgent) {
     if (!this.#kinds.includes(kind)) return;
     this.#news.add(kind);
-    this.#soon();
+    this.#soon(isUrgent);
   }
 
-  #soon() {
-    if (this.#timer) return;
+  #soon(isUrgent) {
+    if (this.#timer && !isUrgent) return;
+    clearTimeout(this.#timer);
     const every = this.#who.whole ? EVERY : EVERY_OF_PART;
-    const due = this.#news.has('alerts') ? 500 : Math.max(500, this.#drawn + every - Date.now());
+    const due = isUrgent ? 500 : Math.max(500, this.#drawn + every - Date.now());
     this.#timer = setTimeout(() => {
       this.#timer = null;
       if (this.#isQuiet()) this.#redraw(true);
       else {
         this.#tell();
-        if (!this.#isTouched) this.#soon();
+        if (!this.#isTouched) this.#soon(false);
       }
     }, due);
   }

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
 use sqlx::PgPool;
 use tokio::sync::watch;
 
 use crate::database::Edition;
+use crate::ingest::Counts;
 use crate::rollup;
 use crate::watch::{Look, Senders, Watch};
 
@@ -28,20 +28,9 @@ pub struct News {
     /// Number of its last event.
     pub last_event: i64,
     /// What came in since somebody listens.
-    pub readings: Readings,
+    pub readings: Counts,
     /// Every reading recorded before this is in the figures.
     pub fresh_through: DateTime<Utc>,
-}
-
-/// Numbers of readings by their verdicts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, sqlx::FromRow)]
-pub struct Readings {
-    pub received: i64,
-    pub stored: i64,
-    pub duplicates: i64,
-    pub conflicts: i64,
-    pub quarantined: i64,
-    pub rejected: i64,
 }
 
 /// One of the listeners of a provider, for as long as it is kept.
@@ -58,14 +47,14 @@ struct Newest {
     seen: HashMap<i32, Seen>,
 }
 
-type ByMinute = HashMap<DateTime<Utc>, Readings>;
+type ByMinute = HashMap<DateTime<Utc>, Counts>;
 
 /// What came in of a provider.
 struct Seen {
     /// By minute, as it was last seen.
     minutes: ByMinute,
     /// All together since it was first.
-    readings: Readings,
+    readings: Counts,
 }
 
 #[derive(sqlx::FromRow)]
@@ -74,7 +63,7 @@ struct Row {
     last_event: i64,
     minute: Option<DateTime<Utc>>,
     #[sqlx(flatten)]
-    readings: Readings,
+    readings: Counts,
 }
 
 impl EventWatch {
@@ -113,7 +102,7 @@ impl Drop for Listening {
     }
 }
 
-impl Readings {
+impl Counts {
     /// What came since there were so many.
     pub fn since(&self, before: &Self) -> Self {
         Self {
@@ -169,7 +158,7 @@ impl Look<Option<News>> for Newest {
 impl Seen {
     /// What was there at first is no news.
     fn first(minutes: ByMinute) -> Self {
-        Self { minutes, readings: Readings::default() }
+        Self { minutes, readings: Counts::default() }
     }
 
     /// Adds what came in since it was last seen; a minute that begins has nothing yet.
@@ -190,14 +179,14 @@ mod tests {
 
     fn minutes(minutes: &[(i64, i64)]) -> ByMinute {
         let minute = |number: i64| DateTime::UNIX_EPOCH + TimeDelta::minutes(number);
-        let readings = |received| Readings { received, stored: received, ..Readings::default() };
+        let readings = |received| Counts { received, stored: received, ..Counts::default() };
         minutes.iter().map(|(number, received)| (minute(*number), readings(*received))).collect()
     }
 
     #[test]
     fn what_came_in_adds_up_from_minute_to_minute() {
         let mut seen = Seen::first(minutes(&[(1, 100), (2, 10)]));
-        assert_eq!(seen.readings, Readings::default());
+        assert_eq!(seen.readings, Counts::default());
         seen.follow(minutes(&[(1, 100), (2, 15)]));
         assert_eq!(seen.readings.received, 5);
         seen.follow(minutes(&[(2, 16), (3, 2)]));

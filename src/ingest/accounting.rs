@@ -21,6 +21,29 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list))
 }
 
+/// Readings received, and what became of them: `received` is the sum of the five after it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, sqlx::FromRow, ToSchema)]
+pub struct Counts {
+    /// Readings received.
+    #[schema(example = 4800)]
+    pub received: i64,
+    /// New, and committed.
+    #[schema(example = 4700)]
+    pub stored: i64,
+    /// There already with the same value.
+    #[schema(example = 48)]
+    pub duplicates: i64,
+    /// There already with another value.
+    #[schema(example = 1)]
+    pub conflicts: i64,
+    /// Put into quarantine, or in it already.
+    #[schema(example = 50)]
+    pub quarantined: i64,
+    /// Not kept.
+    #[schema(example = 1)]
+    pub rejected: i64,
+}
+
 /// What was received from an API key on a day, and what became of it: `received` is the sum of the five after it.
 #[derive(Debug, Serialize, ToSchema)]
 struct Account {
@@ -36,24 +59,8 @@ struct Account {
     /// Requests whose readings these are.
     #[schema(example = 96)]
     requests: i64,
-    /// Readings in these requests.
-    #[schema(example = 4800)]
-    received: i64,
-    /// New, and committed.
-    #[schema(example = 4700)]
-    stored: i64,
-    /// There already with the same value.
-    #[schema(example = 48)]
-    duplicates: i64,
-    /// There already with another value.
-    #[schema(example = 1)]
-    conflicts: i64,
-    /// Put into quarantine, or in it already.
-    #[schema(example = 50)]
-    quarantined: i64,
-    /// Not kept.
-    #[schema(example = 1)]
-    rejected: i64,
+    #[serde(flatten)]
+    counts: Counts,
     quarantine: Movements,
 }
 
@@ -87,12 +94,8 @@ struct Row {
     key_id: Option<Uuid>,
     key_name: Option<String>,
     requests: i64,
-    received: i64,
-    stored: i64,
-    duplicates: i64,
-    conflicts: i64,
-    quarantined: i64,
-    rejected: i64,
+    #[sqlx(flatten)]
+    counts: Counts,
     #[sqlx(flatten)]
     quarantine: Movements,
 }
@@ -104,12 +107,7 @@ impl From<Row> for Account {
             key_id: row.key_id,
             key_name: row.key_name,
             requests: row.requests,
-            received: row.received,
-            stored: row.stored,
-            duplicates: row.duplicates,
-            conflicts: row.conflicts,
-            quarantined: row.quarantined,
-            rejected: row.rejected,
+            counts: row.counts,
             quarantine: row.quarantine,
         }
     }

@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::http::access::Overseer;
 use crate::http::extract::Query;
 use crate::http::problem::{Problem, Result};
+use crate::ingest::accounting::Counts;
 
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list))
@@ -39,24 +40,9 @@ struct Minute {
     /// When it began.
     #[schema(example = "2026-11-01T12:34:00Z")]
     minute: DateTime<Utc>,
-    /// Readings received.
-    #[schema(example = 4800)]
-    received: i64,
-    /// New, and committed.
-    #[schema(example = 4700)]
-    stored: i64,
-    /// There already with the same value.
-    #[schema(example = 48)]
-    duplicates: i64,
-    /// There already with another value.
-    #[schema(example = 1)]
-    conflicts: i64,
-    /// Put into quarantine, or in it already.
-    #[schema(example = 50)]
-    quarantined: i64,
-    /// Not kept.
-    #[schema(example = 1)]
-    rejected: i64,
+    #[serde(flatten)]
+    #[sqlx(flatten)]
+    counts: Counts,
 }
 
 /// The last minutes, in their order. The last of them is not over.

@@ -45,6 +45,7 @@ mod store;
 pub mod verdict;
 mod writer;
 
+pub use accounting::Counts;
 pub use queue::Linger;
 pub use writer::{Ingest, Settings, Writers};
 

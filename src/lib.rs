@@ -12,6 +12,7 @@
 //! - [`embedded`]: the private PostgreSQL for those who bring none
 //! - [`registry`]: providers, customers, groups, devices, metrics; one file each
 //! - [`watch`]: news of providers that somebody waits for
+//! - [`forget`]: what is kept for a time goes
 //! - [`events`]: what happened, for those who want to be told
 //! - [`ingest`]: readings in, a verdict for each
 //! - [`profiles`]: what devices send in their own language, and what they are told to do
@@ -46,6 +47,7 @@ pub mod embedded;
 pub mod enroll;
 pub mod events;
 pub mod fleet;
+pub mod forget;
 pub mod http;
 pub mod ingest;
 pub mod keys;

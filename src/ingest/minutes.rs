@@ -6,13 +6,12 @@ use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use sqlx::PgPool;
-use tokio_util::sync::CancellationToken;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::forget::Kept;
 use crate::http::access::Overseer;
 use crate::http::extract::Query;
 use crate::http::problem::{Problem, Result};
@@ -25,14 +24,14 @@ pub fn routes() -> OpenApiRouter<App> {
 /// Most minutes that are told.
 const MOST: i32 = 360;
 
-/// How long a minute is kept.
-pub const AGE: Duration = Duration::from_secs(MOST as u64 * 60);
-
-/// How often it is looked for minutes that are older.
-const LOOK: Duration = Duration::from_secs(600);
-
-/// Rows that are deleted in one transaction.
-const AT_ONCE: i64 = 10_000;
+/// What is told is kept.
+pub const KEPT: Kept = Kept {
+    what: "minutes of hours ago",
+    delete: include_str!("../../sql/accounting/forget_minutes.sql"),
+    age: Duration::from_secs(MOST as u64 * 60),
+    most: None,
+    look: Duration::from_secs(600),
+};
 
 /// What was received in a minute, and what became of it: `received` is the sum of the five after it.
 #[derive(Debug, Serialize, sqlx::FromRow, ToSchema)]
@@ -80,33 +79,6 @@ async fn list(
 fn number(text: &str) -> Result<i32> {
     let number = text.parse().ok().filter(|number| (1..=MOST).contains(number));
     number.ok_or_else(|| Problem::parameter("minutes", format!("{text:?}: not a number from 1 to {MOST}")))
-}
-
-/// Deletes minutes that are older than are told until `stop`.
-pub async fn run(pool: PgPool, stop: CancellationToken) {
-    let always = async {
-        loop {
-            if let Err(error) = forget(&pool).await {
-                tracing::warn!(%error, "what was received hours ago, by minute, could not be deleted");
-            }
-            tokio::time::sleep(LOOK).await;
-        }
-    };
-    stop.run_until_cancelled(always).await;
-}
-
-/// Deletes minutes that are older than are told.
-pub async fn forget(pool: &PgPool) -> sqlx::Result<()> {
-    loop {
-        let gone = sqlx::query(include_str!("../../sql/accounting/forget_minutes.sql"))
-            .bind(AGE.as_secs_f64())
-            .bind(AT_ONCE)
-            .execute(pool)
-            .await?;
-        if gone.rows_affected() < AT_ONCE.unsigned_abs() {
-            return Ok(());
-        }
-    }
 }
 
 #[cfg(test)]

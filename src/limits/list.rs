@@ -104,9 +104,9 @@ limits! {
         "Events being posted to webhooks at once, and as many to webhooks that fail: four to one, one to one that fails; others wait";
     WebhookTime = "webhook_time", "seconds", None, Some(webhooks::ATTEMPT_TIME.as_secs()),
         "Time for a webhook to answer; the attempt has failed beyond";
-    AccountMinutes = "account_minutes", "seconds", None, Some(ingest::minutes::AGE.as_secs()),
+    AccountMinutes = "account_minutes", "seconds", None, Some(ingest::minutes::KEPT.age.as_secs()),
         "Time for which it is kept what was received in each minute; deleted beyond";
-    EventAge = "event_age", "seconds", None, Some(events::AGE.as_secs()),
+    EventAge = "event_age", "seconds", None, Some(events::KEPT.age.as_secs()),
         "Time for an event to be kept, with what came of telling it; it is deleted beyond, and so are those beyond a million of a provider";
     Alerts = "alerts", "alerts", None, Some(alerts::MOST_ALERTS.unsigned_abs()),
         "Alerts of a provider; 409 beyond";

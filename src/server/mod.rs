@@ -230,8 +230,9 @@ impl Server {
         ));
         background.spawn(ingest::quarantine::run(replayer, config.limits.quarantine_age, stop.clone()));
         let pool = database::pool(&database.options, "webhooks", WEBHOOK_CONNECTIONS, config.query_timeout);
-        background.spawn(events::run(pool.clone(), stop.clone()));
-        background.spawn(ingest::minutes::run(pool.clone(), stop.clone()));
+        for kept in [events::KEPT, ingest::minutes::KEPT] {
+            background.spawn(kept.run(pool.clone(), stop.clone()));
+        }
         background.spawn(Courier::new(pool, &config.webhooks).run(stop.clone()));
         if let Some(schedule) = config.verify {
             background.spawn(verify::schedule::run(database.options.clone(), schedule, stop.clone()));

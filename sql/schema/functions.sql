@@ -111,3 +111,11 @@ BEGIN
     RETURN QUERY SELECT v.provider_id, v.version FROM registry_version AS v WHERE v.provider_id = ANY (kept);
 END $$;
 COMMENT ON FUNCTION keep_stamping(integer[], boolean) IS 'Keeps what decides how readings of providers are stamped as it is until the transaction ends; tells the version of that. Waits for those who change it, or leaves out their providers.';
+
+-- In a function for the same reason: who began to listen while the lock was waited for is told.
+CREATE OR REPLACE FUNCTION listened_customers(of_provider integer) RETURNS integer[]
+LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN ARRAY(SELECT customer_id FROM listened_customer WHERE provider_id = of_provider AND until > now());
+END $$;
+COMMENT ON FUNCTION listened_customers(integer) IS 'The customers of a provider that somebody who sees them with all below them listens to.';

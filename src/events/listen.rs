@@ -21,7 +21,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::events::Told;
-use crate::events::watch::{Listening, News};
+use crate::events::watch::{Listening, News, Seen};
 use crate::http::access::{Reader, Tenant};
 use crate::http::extract::Query;
 use crate::http::problem::{Code, Problem, Result};
@@ -87,11 +87,15 @@ struct GetParameters {
 /// Server-sent events. Those that are kept, for 30 days, have an `id`: `event` is their type, such as `alert.firing`, and `data` what
 /// webhooks are told too: `id`, `type`, `timestamp`, `provider`, `customer`, `subject` and `data`. Sent back as `Last-Event-ID`, which browsers do by themselves, the answer begins behind it, so nothing is
 /// missed; an `open` comes first, with the `id` behind which it begins. Besides, without an `id`: `readings`, each second in
-/// which any came in, with how many got which verdict, for who sees the whole provider; `freshness`, each five seconds, with `fresh_through` of the figures. A comment comes
-/// every 15 seconds.
+/// which any came in after `open`, with how many got which verdict, as `/v1/accounting/minutes` counts them; `freshness`, each
+/// five seconds, with `fresh_through` of the figures. A comment comes every 15 seconds.
 ///
-/// Who sees a part of the provider is told what concerns the customers in it. The answer ends with the key, or when the server
-/// stops, and where nothing of it is taken for a minute.
+/// Who sees a part of the provider is told what concerns the customers in it. Its `readings` are those of devices that belonged to
+/// them at the readings' instants, so they are stored, duplicates or conflicts: what is in quarantine or rejected is nobody's,
+/// and `quarantined` and `rejected` are 0. What leaves the quarantine is told nobody.
+///
+/// The answer ends with the key, or when that is for another part, when the server stops, and where nothing of it is taken for a
+/// minute.
 #[utoipa::path(get, path = "/v1/events", tag = "Events",
     params(GetParameters,
         ("Last-Event-ID" = Option<String>, Header, description = "`id` of the last event that was received", example = "42")),
@@ -117,7 +121,7 @@ async fn get(
         Limit::ProviderListeners.refused();
         Problem::new(Code::TooManyListeners, "as many listen to this provider's events as may, on this server")
     })?;
-    let news = app.event_watch.news(tenant.provider_id()).await;
+    let news = app.event_watch.news(Seen::by(&tenant)).await;
     let news = news.ok_or_else(|| Problem::new(Code::Unavailable, "the server stops"))?;
     let listener = Listener {
         app,
@@ -208,7 +212,7 @@ impl Listener {
         }
     }
 
-    /// Whether the key is still good; it may be for another part meanwhile.
+    /// Whether the key is still good, and for the same part; what is in that may be something else meanwhile.
     async fn is_welcome(&mut self) -> bool {
         if self.looked.elapsed() < HEARTBEAT {
             return true;
@@ -216,8 +220,9 @@ impl Listener {
         self.looked = Instant::now();
         match Reader::from_request_parts(&mut self.parts, &self.app).await {
             Ok(Reader(tenant)) => {
+                let is_same = Seen::by(&tenant) == Seen::by(&self.tenant);
                 self.tenant = tenant;
-                true
+                is_same
             }
             // Who cannot be asked for just now may be so next time.
             Err(problem) => problem.code == Code::Unavailable,
@@ -265,7 +270,7 @@ impl Listener {
     fn take_figures(&mut self, news: News) {
         let before = self.told.replace(news).unwrap_or(news);
         let came = news.readings.since(&before.readings);
-        if came.received > 0 && self.tenant.seen().is_none() {
+        if came.received > 0 {
             self.waiting.extend(Event::default().event("readings").json_data(came).ok());
         }
         if self.told_freshness.is_none_or(|told| told.elapsed() >= FRESHNESS) {

@@ -3,7 +3,7 @@
 //! - [`record`]: writes them, with a delivery for each webhook that is told such events
 //! - [`told`]: what is told of them
 //! - [`listen`]: `GET /v1/events`, they are told as they happen
-//! - [`watch`]: what is new of providers that somebody listens to
+//! - [`watch`]: what is new of providers, and parts of them, that somebody listens to
 
 mod listen;
 mod record;
@@ -19,7 +19,7 @@ use crate::forget::Kept;
 
 pub use record::{EventType, MAX_DATA, NewEvent, RETRIED_FOR, record, record_test};
 pub use told::Told;
-pub use watch::{EventWatch, OF_ONE};
+pub use watch::{EventWatch, MINUTES, OF_ONE, PARTS};
 
 /// They are kept for a time, and so many of a provider at most; what webhooks were told of them goes with them.
 pub const KEPT: Kept = Kept {

@@ -30,6 +30,8 @@ pub struct Remembered {
     version: i64,
     pub metrics: HashMap<Ref, Metric>,
     pub devices: HashMap<Ref, Device>,
+    /// Of customers, themselves and all above them.
+    pub above: HashMap<i32, Vec<i32>>,
     plain: HashMap<(i32, i32), Channel>,
     with_dimensions: HashMap<(i32, i32, BTreeMap<String, String>), Channel>,
 }

@@ -10,11 +10,12 @@ use crate::core::reading::Item;
 use crate::database;
 use crate::ingest::channels::Beginnings;
 use crate::ingest::directory::{Channel, Directory};
+use crate::ingest::listened::{Came, Listened};
 use crate::ingest::quarantine::keep;
 use crate::ingest::queue::Batch;
 use crate::ingest::resolve::{Quarantined, Resolved, Row, resolve};
 use crate::ingest::verdict::Verdict;
-use crate::ingest::{accounts, channels, registers, store};
+use crate::ingest::{accounts, channels, listened, registers, store};
 use crate::keys::Part;
 use crate::rollup::retention;
 
@@ -48,6 +49,15 @@ pub struct Sent<'b> {
     /// For which part of it the key is that sent them.
     pub part: &'b Part,
     pub items: &'b [Item],
+}
+
+/// A provider whose registry is kept as it is.
+#[derive(Debug)]
+pub struct Stamping {
+    /// That of its registry.
+    version: i64,
+    /// Customers that somebody listens to who sees them with all below them.
+    listened: Vec<i32>,
 }
 
 /// Stores what can be stored of these requests, all of it or nothing. Gives each one's verdicts, in the order of its
@@ -142,15 +152,15 @@ async fn transaction(
 ) -> sqlx::Result<Vec<Option<Vec<Verdict>>>> {
     let mut db = begin(pool).await?;
     let providers: BTreeSet<i32> = batches.iter().map(|batch| batch.provider_id).collect();
-    let versions = keep_stamping(&mut db, providers, held).await?;
-    let kept: Vec<&Batch> = batches.iter().filter(|batch| versions.contains_key(&batch.provider_id)).collect();
+    let stamping = keep_stamping(&mut db, providers, held).await?;
+    let kept: Vec<&Batch> = batches.iter().filter(|batch| stamping.contains_key(&batch.provider_id)).collect();
     let mut stored = if kept.is_empty() {
         Vec::new()
     } else {
-        store_kept(db, directory, quarantine, &kept, &versions, road).await?
+        store_kept(db, directory, quarantine, &kept, &stamping, road).await?
     }
     .into_iter();
-    let of_batch = |batch: &Batch| versions.contains_key(&batch.provider_id).then(|| stored.next()).flatten();
+    let of_batch = |batch: &Batch| stamping.contains_key(&batch.provider_id).then(|| stored.next()).flatten();
     Ok(batches.iter().map(of_batch).collect())
 }
 
@@ -170,19 +180,20 @@ async fn store_kept(
     directory: &Directory,
     quarantine: usize,
     batches: &[&Batch],
-    versions: &BTreeMap<i32, i64>,
+    stamping: &BTreeMap<i32, Stamping>,
     road: Road,
 ) -> sqlx::Result<Vec<Vec<Verdict>>> {
     let sent: Vec<_> = batches
         .iter()
         .map(|batch| Sent { provider_id: batch.provider_id, part: &batch.part, items: &batch.items })
         .collect();
-    let mut put = put(&mut db, directory, &sent, versions, road).await?;
+    let mut put = put(&mut db, directory, &sent, stamping, road).await?;
     let quarantined = std::mem::take(&mut put.quarantined);
     let new = keep::keep(&mut db, quarantined, quarantine, key_of(batches), &mut put.verdicts).await?;
     accounts::count(&mut db, batches, &put.verdicts, &new).await?;
+    listened::count(&mut db, &put.came).await?;
     db.commit().await?;
-    put.remember(directory, versions).await;
+    put.remember(directory, stamping).await;
     let mut verdicts = put.verdicts.into_iter();
     let of_batch = |batch: &&Batch| verdicts.by_ref().take(batch.items.len()).collect::<Option<Vec<_>>>();
     batches.iter().map(of_batch).collect::<Option<Vec<_>>>().ok_or(sqlx::Error::RowNotFound)
@@ -204,6 +215,8 @@ fn key_of<'b>(batches: &'b [&Batch]) -> impl Fn(usize) -> Option<i32> + use<'b> 
 pub struct Put<'b> {
     /// For each reading, in their order.
     pub verdicts: Vec<Option<Verdict>>,
+    /// What of them is counted for listeners.
+    came: Came,
     rows: Vec<Row<'b>>,
     quarantined: Vec<Quarantined<'b>>,
 }
@@ -213,7 +226,7 @@ pub async fn put<'b>(
     db: &mut PgConnection,
     directory: &Directory,
     sent: &[Sent<'b>],
-    versions: &BTreeMap<i32, i64>,
+    stamping: &BTreeMap<i32, Stamping>,
     road: Road,
 ) -> sqlx::Result<Put<'b>> {
     let mut by_provider = ByProvider::new();
@@ -222,13 +235,13 @@ pub async fn put<'b>(
         by_provider.entry(sent.provider_id).or_default().push((readings, *sent));
         readings += sent.items.len();
     }
-    let (mut resolved, earlier) = resolve_all(db, directory, &by_provider, versions, readings).await?;
+    let (mut resolved, earlier) = resolve_all(db, directory, &by_provider, stamping, readings).await?;
     // In the order of the index, which is written from left to right then. Flushes with the same readings wait for each other,
     // and seldom in a circle: where one makes a chunk meanwhile, or some of their readings go another road. The database
     // undoes one of them then, which is tried again.
     resolved.rows.sort_unstable_by_key(|row| (row.identity(), row.index));
     let repeated = store::split_off_repeated(&mut resolved.rows);
-    let Resolved { mut verdicts, mut rows, quarantined } = resolved;
+    let Resolved { mut verdicts, mut rows, quarantined, listened } = resolved;
     let doubtful = registers::fill_increments(db, &mut rows).await?;
     channels::begin_earlier(db, &earlier).await?;
     if road == Road::Careful {
@@ -242,21 +255,24 @@ pub async fn put<'b>(
     }
     // Every item was either given its verdict when it was resolved or is a row, and those have theirs by now.
     store::compare(db, &rows, &sent_before, &repeated, &mut verdicts).await?;
-    Ok(Put { verdicts, rows, quarantined })
+    let came = listened::tally(&listened, rows.iter().chain(&repeated), &verdicts);
+    Ok(Put { verdicts, came, rows, quarantined })
 }
 
-/// Keeps the registries of providers as they are until the transaction ends; tells their versions.
+/// Keeps the registries of providers as they are until the transaction ends; tells their versions, and to what somebody
+/// listens.
 pub async fn keep_stamping(
     db: &mut PgConnection,
     providers: BTreeSet<i32>,
     held: Held,
-) -> sqlx::Result<BTreeMap<i32, i64>> {
-    let versions: Vec<(i32, i64)> = sqlx::query_as(include_str!("../../sql/ingest/keep_stamping.sql"))
+) -> sqlx::Result<BTreeMap<i32, Stamping>> {
+    let kept: Vec<(i32, i64, Vec<i32>)> = sqlx::query_as(include_str!("../../sql/ingest/keep_stamping.sql"))
         .bind(Vec::from_iter(providers))
         .bind(held == Held::WaitedFor)
         .fetch_all(db)
         .await?;
-    Ok(versions.into_iter().collect())
+    let stamping = |(provider_id, version, listened)| (provider_id, Stamping { version, listened });
+    Ok(kept.into_iter().map(stamping).collect())
 }
 
 /// Gives each reading that can be stored its channel, owner and billing day, and the others their verdicts. Also the
@@ -265,21 +281,28 @@ async fn resolve_all<'b>(
     db: &mut PgConnection,
     directory: &Directory,
     by_provider: &ByProvider<'b>,
-    versions: &BTreeMap<i32, i64>,
+    stamping: &BTreeMap<i32, Stamping>,
     readings: usize,
 ) -> sqlx::Result<(Resolved<'b>, Beginnings)> {
-    let mut resolved =
-        Resolved { verdicts: vec![None; readings], rows: Vec::with_capacity(readings), quarantined: Vec::new() };
+    let mut resolved = Resolved {
+        verdicts: vec![None; readings],
+        rows: Vec::with_capacity(readings),
+        quarantined: Vec::new(),
+        listened: Listened::new(),
+    };
     let mut earlier = Beginnings::new();
     let kept_from = retention::kept_from(db, "reading").await?;
     // In the order of their numbers: those who wait for a provider's memory never do so in a circle.
     for (provider_id, sent) in by_provider {
         let known = directory.provider(*provider_id);
         let mut known = known.lock().await;
-        known.as_of(*versions.get(provider_id).ok_or(sqlx::Error::RowNotFound)?);
+        let Stamping { version, listened } = stamping.get(provider_id).ok_or(sqlx::Error::RowNotFound)?;
+        known.as_of(*version);
         let first = resolved.rows.len();
         let items = sent.iter().flat_map(|(start, sent)| (*start..).zip(sent.items).zip(repeat(sent.part)));
         resolve(db, *provider_id, kept_from, &mut known, items, &mut resolved).await?;
+        let owners = resolved.rows[first..].iter().map(|row| row.owner.customer_id);
+        resolved.listened.extend(known.listened(db, listened, owners).await?);
         channels::find(db, *provider_id, &known, &mut resolved.rows[first..], &mut earlier).await?;
     }
     Ok((resolved, earlier))
@@ -287,7 +310,7 @@ async fn resolve_all<'b>(
 
 impl Put<'_> {
     /// Remembers the channels of the rows, now that they are committed, and that these are in them.
-    pub async fn remember(&self, directory: &Directory, versions: &BTreeMap<i32, i64>) {
+    pub async fn remember(&self, directory: &Directory, stamping: &BTreeMap<i32, Stamping>) {
         let mut learned: BTreeMap<i32, Vec<_>> = BTreeMap::new();
         // Sorted by channel, then by time.
         for of_channel in self.rows.chunk_by(|a, b| a.channel_id == b.channel_id) {
@@ -295,7 +318,7 @@ impl Put<'_> {
             learned.entry(first.provider_id).or_default().push((first.channel(), Channel::of(of_channel)));
         }
         for (provider_id, channels) in learned {
-            directory.provider(provider_id).lock().await.learn(versions[&provider_id], channels.into_iter());
+            directory.provider(provider_id).lock().await.learn(stamping[&provider_id].version, channels.into_iter());
         }
     }
 }

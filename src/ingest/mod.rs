@@ -14,6 +14,7 @@
 //! - [`quarantine`]: what cannot be stored yet is kept until it can
 //! - [`accounts`], [`accounting`], [`minutes`]: what was received from whom, and what became of it; counted, and told by day and
 //!   key, and by minute
+//! - [`listened`]: what came in of customers that somebody listens to
 //! - [`verdict`]: what the sender is told
 //! - [`post`]: the operation
 //! - [`replacements`], [`reviews`], [`decisions`]: what people say about registers: replaced meters, readings to be decided about
@@ -31,6 +32,7 @@ pub mod decode;
 mod directory;
 mod flush;
 mod known;
+mod listened;
 pub mod minutes;
 pub mod pace;
 pub mod post;

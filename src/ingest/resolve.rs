@@ -10,6 +10,7 @@ use crate::core::entity::Ref;
 use crate::core::reading::{Code, Item, RawReading, Reason};
 use crate::ingest::directory::Remembered;
 use crate::ingest::known::{Kind, Metric, Owner};
+use crate::ingest::listened::Listened;
 use crate::ingest::verdict::Verdict;
 use crate::keys::Part;
 
@@ -19,6 +20,8 @@ pub struct Resolved<'a> {
     pub verdicts: Vec<Option<Verdict>>,
     pub rows: Vec<Row<'a>>,
     pub quarantined: Vec<Quarantined<'a>>,
+    /// For whom those in `rows` are counted.
+    pub listened: Listened,
 }
 
 /// A reading to keep apart.

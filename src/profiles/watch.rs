@@ -7,7 +7,7 @@ use crate::watch::{Look, Senders, Watch};
 
 /// Where requests wait.
 #[derive(Debug)]
-pub struct ConfigWatch(Watch<i64>);
+pub struct ConfigWatch(Watch<i32, i64>);
 
 /// What was counted of providers' changes.
 struct Counts(PgPool);
@@ -29,10 +29,10 @@ impl ConfigWatch {
     }
 }
 
-impl Look<i64> for Counts {
+impl Look<i32, i64> for Counts {
     const FAILED: &'static str = "devices that wait for another configuration could not be told of it";
 
-    async fn look(&mut self, told: &Senders<i64>) -> sqlx::Result<()> {
+    async fn look(&mut self, told: &Senders<i32, i64>) -> sqlx::Result<()> {
         let providers: Vec<i32> = told.keys().copied().collect();
         let counted: Vec<(i32, i64)> =
             sqlx::query_as(include_str!("../../sql/profiles/changes.sql")).bind(providers).fetch_all(&self.0).await?;

@@ -230,7 +230,7 @@ impl Server {
         ));
         background.spawn(ingest::quarantine::run(replayer, config.limits.quarantine_age, stop.clone()));
         let pool = database::pool(&database.options, "webhooks", WEBHOOK_CONNECTIONS, config.query_timeout);
-        for kept in [events::KEPT, ingest::minutes::KEPT] {
+        for kept in [events::KEPT, events::PARTS, events::MINUTES, ingest::minutes::KEPT] {
             background.spawn(kept.run(pool.clone(), stop.clone()));
         }
         background.spawn(Courier::new(pool, &config.webhooks).run(stop.clone()));

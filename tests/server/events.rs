@@ -1,5 +1,7 @@
 //! `GET /v1/events`: who listens is told of what happens.
 
+mod parts;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -12,21 +14,29 @@ use serde_json::{Value, json};
 use sqlx::{ConnectOptions, Connection};
 use tokio::time::timeout;
 
+use self::parts as listening_to_parts;
 use crate::binary::{LIMIT, Patience, Serving, meterbase};
 use crate::events as listening;
 use crate::fixtures::{north, send_csv};
 use crate::harness::{Answer, Test, TestApp, topic};
 
 pub fn topics() -> Vec<Vec<Test>> {
-    vec![topic!(listening::{
-        what_happens_is_told_as_it_does_and_what_was_missed_is_told_later,
-        many_events_are_told_in_their_order_and_each_once,
-        readings_and_freshness_are_told,
-        who_sees_a_part_is_told_of_that_alone,
-        listeners_are_limited_and_what_they_say_is_checked,
-        an_answer_ends_with_its_key_and_with_the_server,
-        who_takes_nothing_is_cut_off_and_misses_nothing,
-    })]
+    vec![
+        topic!(listening::{
+            what_happens_is_told_as_it_does_and_what_was_missed_is_told_later,
+            many_events_are_told_in_their_order_and_each_once,
+            readings_and_freshness_are_told,
+            who_sees_a_part_is_told_of_that_alone,
+            listeners_are_limited_and_what_they_say_is_checked,
+            an_answer_ends_with_its_key_and_with_the_server,
+            who_takes_nothing_is_cut_off_and_misses_nothing,
+        }),
+        topic!(listening_to_parts::{
+            who_sees_a_part_is_told_what_comes_in_there,
+            what_another_server_stores_is_told_and_nothing_is_counted_for_nobody,
+            readings_are_those_of_the_part_as_it_is,
+        }),
+    ]
 }
 
 /// Somebody who listens.

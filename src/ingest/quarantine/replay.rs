@@ -13,7 +13,7 @@ use crate::core::entity::{BadKey, Ref};
 use crate::core::reading::{Code, Item, RawReading, Reason};
 use crate::http::access::Tenant;
 use crate::ingest::directory::Directory;
-use crate::ingest::flush::{self, Held, Road, Sent, Tries};
+use crate::ingest::flush::{self, Held, Road, Sent, Stamping, Tries};
 use crate::ingest::quarantine::filter::Filter;
 use crate::ingest::quarantine::left::{self, LeftByKey};
 use crate::ingest::verdict::{Status, Verdict};
@@ -122,8 +122,8 @@ impl Replayer {
             sqlx::query_as(include_str!("../../../sql/quarantine/due.sql")).bind(NAMES).fetch_all(&mut *db).await?;
         let Some(Due { provider_id, .. }) = due.first() else { return Ok(None) };
         let provider_id = *provider_id;
-        let versions = flush::keep_stamping(&mut db, BTreeSet::from([provider_id]), Held::LeftOut).await?;
-        if versions.is_empty() {
+        let stamping = flush::keep_stamping(&mut db, BTreeSet::from([provider_id]), Held::LeftOut).await?;
+        if stamping.is_empty() {
             // Somebody changes the registry: others have their turn first.
             later(&mut db, provider_id, &due, None).await?;
             db.commit().await?;
@@ -152,7 +152,7 @@ impl Replayer {
             later(&mut db, provider_id, std::slice::from_ref(next), unfinished).await?;
         }
         let ids = found.into_iter().map(|(_, id)| id).collect();
-        self.replay(db, provider_id, versions, ids, road, None).await.map(Some)
+        self.replay(db, provider_id, stamping, ids, road, None).await.map(Some)
     }
 
     async fn try_matching(
@@ -164,7 +164,7 @@ impl Replayer {
     ) -> sqlx::Result<(Replayed, Option<i64>)> {
         let mut db = self.pool.begin().await?;
         let provider_id = tenant.provider_id();
-        let versions = flush::keep_stamping(&mut db, BTreeSet::from([provider_id]), Held::WaitedFor).await?;
+        let stamping = flush::keep_stamping(&mut db, BTreeSet::from([provider_id]), Held::WaitedFor).await?;
         let ids: Vec<i64> = sqlx::query_scalar(include_str!("../../../sql/quarantine/matching.sql"))
             .bind(provider_id)
             .bind(behind)
@@ -178,7 +178,7 @@ impl Replayer {
             .await?;
         let next = ids.last().copied().filter(|_| ids.len() as i64 == BATCH);
         let asked = Some((tenant, filter));
-        Ok((self.replay(db, provider_id, versions, ids, road, asked).await?, next))
+        Ok((self.replay(db, provider_id, stamping, ids, road, asked).await?, next))
     }
 
     /// Stores what can be stored of a provider's readings in quarantine, and commits; with an entry in the audit where a
@@ -187,7 +187,7 @@ impl Replayer {
         &self,
         mut db: Transaction<'_, Postgres>,
         provider_id: i32,
-        versions: BTreeMap<i32, i64>,
+        stamping: BTreeMap<i32, Stamping>,
         ids: Vec<i64>,
         road: Road,
         asked: Option<(&Tenant, &Filter)>,
@@ -207,7 +207,7 @@ impl Replayer {
             let first = sent.iter().map(|sent: &Sent| sent.items.len()).sum::<usize>();
             sent.push(Sent { provider_id, part, items: &items[first..first + of_key.len()] });
         }
-        let put = flush::put(&mut db, &self.directory, &sent, &versions, road).await?;
+        let put = flush::put(&mut db, &self.directory, &sent, &stamping, road).await?;
         let verdicts: Vec<&Verdict> =
             put.verdicts.iter().map(|v| v.as_ref().ok_or(sqlx::Error::RowNotFound)).collect::<sqlx::Result<_>>()?;
         let replayed = settle(&mut db, provider_id, &waiting, &verdicts).await?;
@@ -217,7 +217,7 @@ impl Replayer {
             audit::write(&mut db, &tenant.by, Action::QuarantineReplay, &[entry]).await?;
         }
         db.commit().await?;
-        put.remember(&self.directory, &versions).await;
+        put.remember(&self.directory, &stamping).await;
         Ok(replayed)
     }
 }

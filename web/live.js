@@ -3,9 +3,12 @@
 
 import { h } from './dom.js';
 
-// Milliseconds between two drawings of figures where it is known that readings came, and where it is not, for the key sees a part.
+// Milliseconds between two drawings of figures.
 const EVERY = 10_000;
-const EVERY_OF_PART = 30_000;
+
+// Milliseconds after which figures of a part are drawn again although no readings came: who keeps the registry, and moves devices
+// to it or registers what readings waited for, is somebody else, and nobody tells this page.
+const UNTOLD = 30_000;
 
 // Milliseconds until the server is asked again after it refused.
 const COMES_BACK = 30_000;
@@ -71,7 +74,8 @@ export class Live {
       hasReadings = true;
     });
     source.addEventListener('freshness', () => {
-      if (hasReadings || missed || !this.#who.whole) this.#happened('figures', false);
+      const isOld = !this.#who.whole && Date.now() - this.#drawn >= UNTOLD;
+      if (hasReadings || missed || isOld) this.#happened('figures', false);
       if (missed) this.#happened('alerts', false);
       hasReadings = false;
       missed = false;
@@ -115,8 +119,7 @@ export class Live {
   #soon(isUrgent) {
     if (this.#timer && !isUrgent) return;
     clearTimeout(this.#timer);
-    const every = this.#who.whole ? EVERY : EVERY_OF_PART;
-    const due = isUrgent ? 500 : Math.max(500, this.#drawn + every - Date.now());
+    const due = isUrgent ? 500 : Math.max(500, this.#drawn + EVERY - Date.now());
     this.#timer = setTimeout(() => {
       this.#timer = null;
       if (this.#isQuiet()) this.#redraw(true);

@@ -13,6 +13,9 @@ after(() => browser.close());
 const api = new Api(world.url, world.keys.provider);
 let sent = 0;
 
+// Milliseconds in which an alert fires that is looked at every half minute.
+const LONGEST = 90_000;
+
 // One reading more, of a device that is there.
 async function send() {
   sent += 1;
@@ -37,11 +40,32 @@ test('the overview shows what comes in, and the alerts that fire', async () => {
   await visit.page.locator(`[data-figure="received"][data-value="${now}"]`).waitFor();
   await api.put('/v1/alerts/live', { name: 'Live', kind: 'threshold', metric: (await api.all('/v1/metrics'))[0].key, bucket: 'month', stat: 'count', above: 0 });
   const firing = async () => (await api.all('/v1/alerts', { state: 'firing' })).length;
-  while (!(await api.all('/v1/alerts', { state: 'firing' })).some((one) => one.key === 'live')) await visit.page.waitForTimeout(100);
+  const until = Date.now() + LONGEST;
+  while (!(await api.all('/v1/alerts', { state: 'firing' })).some((one) => one.key === 'live')) {
+    assert(Date.now() < until, 'the alert did not fire');
+    await visit.page.waitForTimeout(100);
+  }
   await visit.page.locator(`[data-figure="alerts"][data-value="${await firing()}"]`).waitFor();
   await api.call('DELETE', '/v1/alerts/live');
   await visit.page.locator(`[data-figure="alerts"][data-value="${await firing()}"]`).waitFor();
   assert(await visit.page.evaluate(() => window.same));
+  await visit.faultless();
+  await visit.end();
+});
+
+test('a page of a portal shows what comes in there', async () => {
+  const visit = await Visit.begin(browser, 'portal');
+  await visit.open('overview');
+  await visit.page.locator('#live.on').waitFor();
+  // Once it listens it draws itself again; from then on where it is told of readings, and only else after half a minute.
+  await visit.page.evaluate(() => { document.querySelector('[data-table="used"]').id = 'before'; });
+  await visit.page.locator('#before').waitFor({ state: 'detached' });
+  await visit.settled('overview');
+  const { items: [metric] } = await api.get('/v1/metrics', { limit: 1 });
+  const readings = `[data-table="used"] tr[data-key="${metric.key}"] [data-column="count"]`;
+  const before = Number(await visit.page.locator(readings).getAttribute('data-value'));
+  await send();
+  await visit.page.locator(`${readings}[data-value="${before + 1}"]`).waitFor({ timeout: 25_000 });
   await visit.faultless();
   await visit.end();
 });

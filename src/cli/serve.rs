@@ -186,7 +186,8 @@ pub struct Pools {
     /// How long readings wait for others to be stored with
     #[arg(long, env = "METERBASE_FLUSH_AFTER", value_name = "TIME", default_value = "2ms", value_parser = some_time)]
     flush_after: Duration,
-    /// How long they wait for that while others are being stored and they are fewer than 1,000, at most until those are
+    /// How long they wait for that while others are being stored and they are fewer than 1,000, at most until those are; readings of
+    /// requests of more than 2,000 also for such requests that are being read
     #[arg(long, env = "METERBASE_FLUSH_BEHIND", value_name = "TIME", default_value = "30ms", value_parser = some_time)]
     flush_behind: Duration,
     /// After how long the database ends a query
@@ -248,7 +249,7 @@ impl ServeArgs {
             ingest_connections: self.pools.ingest_connections,
             ingest: ingest::Settings {
                 flush_readings: self.pools.flush_readings as usize,
-                linger: ingest::Linger { idle: self.pools.flush_after, busy: self.pools.flush_behind },
+                linger: ingest::Linger::new(self.pools.flush_after, self.pools.flush_behind),
             },
             query_timeout: self.pools.query_timeout,
             ingest_timeout: self.pools.ingest_timeout,

@@ -13,6 +13,7 @@ use crate::http::extract;
 use crate::http::intake::{self, Held};
 use crate::http::problem::{Code, Problem, Result};
 use crate::ingest::decode::{Encoding, Undecodable, decode};
+use crate::ingest::queue::Coming;
 use crate::limits::Limit;
 
 /// Most bytes of a body, both as sent and decoded.
@@ -36,6 +37,8 @@ pub struct SentReadings {
     pub items: Vec<Item>,
     /// The memory that they take, to be kept as long as they are.
     pub held: Held,
+    /// Where reading them took some time: that they are there.
+    pub coming: Option<Coming>,
 }
 
 impl<S: Send + Sync> FromRequest<S> for SentReadings
@@ -84,6 +87,7 @@ impl SentBody {
         if self.encoding.is_none() && self.bytes.len() <= INLINE {
             return readings(self, read);
         }
+        let coming = app.ingest.coming();
         let decoder = decoder(app, &self.held).await?;
         if let Some(part) = self.held.part() {
             app.ingest.has_room(part.provider_id)?;
@@ -93,7 +97,8 @@ impl SentBody {
             drop(decoder);
             readings
         });
-        decoding.await.map_err(Problem::internal)?
+        let sent = decoding.await.map_err(Problem::internal)??;
+        Ok(SentReadings { coming: Some(coming), ..sent })
     }
 }
 
@@ -160,7 +165,7 @@ where
         }
     };
     let items = parse(&text, read, &held)?;
-    Ok(SentReadings { items, held })
+    Ok(SentReadings { items, held, coming: None })
 }
 
 fn undecodable(why: Undecodable, held: &Held) -> Problem {

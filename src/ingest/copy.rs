@@ -77,12 +77,16 @@ async fn note(db: &mut PgConnection, chunk: &Chunk, changes: &Changes) -> sqlx::
 
 /// Copies rows into `reading` or one of its chunks.
 async fn copy(db: &mut PgConnection, into: &str, rows: &[&Row<'_>]) -> sqlx::Result<()> {
-    let mut copy = db.copy_in_raw(&include_str!("../../sql/ingest/copy.sql").replace("{into}", into)).await?;
+    // The columns of ids are left to what they are without one, for rows are shorter then.
+    let have_ids = rows.iter().any(|row| row.event_key != 0);
+    let ids = if have_ids { ", event_key, event_id" } else { "" };
+    let sql = include_str!("../../sql/ingest/copy.sql").replace("{into}", into).replace("{ids}", ids);
+    let mut copy = db.copy_in_raw(&sql).await?;
     let mut part = Vec::with_capacity(PART + 1024);
     part.extend_from_slice(b"PGCOPY\n\xff\r\n\0");
     part.extend_from_slice(&[0; 8]);
     for row in rows {
-        encode(row, &mut part);
+        encode(row, have_ids, &mut part);
         if part.len() >= PART {
             copy.send(part.as_slice()).await?;
             part.clear();
@@ -93,10 +97,19 @@ async fn copy(db: &mut PgConnection, into: &str, rows: &[&Row<'_>]) -> sqlx::Res
     copy.finish().await.map(drop)
 }
 
-fn encode(row: &Row<'_>, out: &mut Vec<u8>) {
-    out.extend_from_slice(&9_i16.to_be_bytes());
+fn encode(row: &Row<'_>, have_ids: bool, out: &mut Vec<u8>) {
+    let columns: i16 = if have_ids { 9 } else { 7 };
+    out.extend_from_slice(&columns.to_be_bytes());
     field(out, row.channel_id.to_be_bytes());
     field(out, micros(row.raw.at).to_be_bytes());
+    field(out, row.value.to_be_bytes());
+    field(out, row.increment.to_be_bytes());
+    field(out, row.owner.customer_id.to_be_bytes());
+    field(out, row.owner.group_id.to_be_bytes());
+    field(out, days(row.billing_day).to_be_bytes());
+    if !have_ids {
+        return;
+    }
     field(out, row.event_key.to_be_bytes());
     match &row.raw.id {
         // At most some hundred bytes, far below what the length can say.
@@ -106,11 +119,6 @@ fn encode(row: &Row<'_>, out: &mut Vec<u8>) {
         }
         None => out.extend_from_slice(&(-1_i32).to_be_bytes()),
     }
-    field(out, row.value.to_be_bytes());
-    field(out, row.increment.to_be_bytes());
-    field(out, row.owner.customer_id.to_be_bytes());
-    field(out, row.owner.group_id.to_be_bytes());
-    field(out, days(row.billing_day).to_be_bytes());
 }
 
 /// A column of a fixed width of 4 or 8 bytes.

@@ -17,10 +17,10 @@ use crate::keys::Part;
 /// Most devices that are remembered of a provider; one more, and all of it is forgotten.
 const MOST_DEVICES: usize = 1_000_000;
 
-/// All providers', and what is remembered beside. Who stores readings of one holds its lock while the readings are resolved.
+/// All providers', and what is remembered beside. Who stores readings of one holds its lock while the readings are resolved, alone where something has to be learned.
 #[derive(Default)]
 pub struct Directory {
-    providers: Mutex<HashMap<i32, Arc<tokio::sync::Mutex<Remembered>>>>,
+    providers: Mutex<HashMap<i32, Arc<tokio::sync::RwLock<Remembered>>>>,
     pub chunks: Chunks,
 }
 
@@ -31,8 +31,9 @@ pub struct Remembered {
     pub metrics: HashMap<Ref, Metric>,
     pub devices: HashMap<Ref, Device>,
     /// Of customers, themselves and all above them.
-    pub above: HashMap<i32, Vec<i32>>,
-    plain: HashMap<(i32, i32), Channel>,
+    pub above: Mutex<HashMap<i32, Vec<i32>>>,
+    /// Their numbers are our own, and need no hash that withstands an attacker.
+    plain: HashMap<(i32, i32), Channel, foldhash::fast::RandomState>,
     with_dimensions: HashMap<(i32, i32, BTreeMap<String, String>), Channel>,
 }
 
@@ -78,13 +79,17 @@ impl Channel {
 }
 
 impl Directory {
-    pub fn provider(&self, provider_id: i32) -> Arc<tokio::sync::Mutex<Remembered>> {
+    pub fn provider(&self, provider_id: i32) -> Arc<tokio::sync::RwLock<Remembered>> {
         let mut providers = self.providers.lock().unwrap_or_else(PoisonError::into_inner);
         providers.entry(provider_id).or_default().clone()
     }
 }
 
 impl Remembered {
+    pub fn is_of(&self, version: i64) -> bool {
+        self.version == version
+    }
+
     /// Forgets what is of another version.
     pub fn as_of(&mut self, version: i64) {
         if self.version != version || self.devices.len() > MOST_DEVICES {

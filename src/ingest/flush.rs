@@ -4,20 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::iter::repeat;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
-use crate::core::reading::Item;
 use crate::database;
 use crate::ingest::channels::Beginnings;
 use crate::ingest::directory::{Channel, Directory};
 use crate::ingest::listened::{Came, Listened};
+use crate::ingest::portions::Readings;
 use crate::ingest::quarantine::keep;
 use crate::ingest::queue::Batch;
 use crate::ingest::resolve::{Quarantined, Resolved, Row, resolve};
 use crate::ingest::verdict::Verdict;
 use crate::ingest::{accounts, channels, listened, registers, store};
 use crate::keys::Part;
-use crate::rollup::retention;
 
 /// How often a flush is tried that the database undid because of another one.
 const ATTEMPTS: u32 = 5;
@@ -48,14 +48,17 @@ pub struct Sent<'b> {
     pub provider_id: i32,
     /// For which part of it the key is that sent them.
     pub part: &'b Part,
-    pub items: &'b [Item],
+    pub readings: &'b Readings,
 }
 
 /// A provider whose registry is kept as it is.
-#[derive(Debug)]
+#[derive(Debug, sqlx::FromRow)]
 pub struct Stamping {
+    provider_id: i32,
     /// That of its registry.
     version: i64,
+    /// From which instant on readings are kept.
+    kept_from: Option<DateTime<Utc>>,
     /// Customers that somebody listens to who sees them with all below them.
     listened: Vec<i32>,
 }
@@ -185,7 +188,7 @@ async fn store_kept(
 ) -> sqlx::Result<Vec<Vec<Verdict>>> {
     let sent: Vec<_> = batches
         .iter()
-        .map(|batch| Sent { provider_id: batch.provider_id, part: &batch.part, items: &batch.items })
+        .map(|batch| Sent { provider_id: batch.provider_id, part: &batch.part, readings: &batch.readings })
         .collect();
     let mut put = put(&mut db, directory, &sent, stamping, road).await?;
     let quarantined = std::mem::take(&mut put.quarantined);
@@ -195,7 +198,7 @@ async fn store_kept(
     db.commit().await?;
     put.remember(directory, stamping).await;
     let mut verdicts = put.verdicts.into_iter();
-    let of_batch = |batch: &&Batch| verdicts.by_ref().take(batch.items.len()).collect::<Option<Vec<_>>>();
+    let of_batch = |batch: &&Batch| verdicts.by_ref().take(batch.readings.len()).collect::<Option<Vec<_>>>();
     batches.iter().map(of_batch).collect::<Option<Vec<_>>>().ok_or(sqlx::Error::RowNotFound)
 }
 
@@ -204,7 +207,7 @@ fn key_of<'b>(batches: &'b [&Batch]) -> impl Fn(usize) -> Option<i32> + use<'b> 
     let ends: Vec<usize> = batches
         .iter()
         .scan(0, |end, batch| {
-            *end += batch.items.len();
+            *end += batch.readings.len();
             Some(*end)
         })
         .collect();
@@ -233,13 +236,15 @@ pub async fn put<'b>(
     let mut readings = 0;
     for sent in sent {
         by_provider.entry(sent.provider_id).or_default().push((readings, *sent));
-        readings += sent.items.len();
+        readings += sent.readings.len();
     }
     let (mut resolved, earlier) = resolve_all(db, directory, &by_provider, stamping, readings).await?;
     // In the order of the index, which is written from left to right then. Flushes with the same readings wait for each other,
     // and seldom in a circle: where one makes a chunk meanwhile, or some of their readings go another road. The database
     // undoes one of them then, which is tried again.
-    resolved.rows.sort_unstable_by_key(|row| (row.identity(), row.index));
+    // Rows of an identity stay in the order in which they came. Requests mostly name their channels in the same order, so that
+    // there are few runs, which are merged.
+    resolved.rows.sort_by_key(Row::identity);
     let repeated = store::split_off_repeated(&mut resolved.rows);
     let Resolved { mut verdicts, mut rows, quarantined, listened } = resolved;
     let doubtful = registers::fill_increments(db, &mut rows).await?;
@@ -266,13 +271,12 @@ pub async fn keep_stamping(
     providers: BTreeSet<i32>,
     held: Held,
 ) -> sqlx::Result<BTreeMap<i32, Stamping>> {
-    let kept: Vec<(i32, i64, Vec<i32>)> = sqlx::query_as(include_str!("../../sql/ingest/keep_stamping.sql"))
+    let kept: Vec<Stamping> = sqlx::query_as(include_str!("../../sql/ingest/keep_stamping.sql"))
         .bind(Vec::from_iter(providers))
         .bind(held == Held::WaitedFor)
         .fetch_all(db)
         .await?;
-    let stamping = |(provider_id, version, listened)| (provider_id, Stamping { version, listened });
-    Ok(kept.into_iter().map(stamping).collect())
+    Ok(kept.into_iter().map(|stamping| (stamping.provider_id, stamping)).collect())
 }
 
 /// Gives each reading that can be stored its channel, owner and billing day, and the others their verdicts. Also the
@@ -291,19 +295,29 @@ async fn resolve_all<'b>(
         listened: Listened::new(),
     };
     let mut earlier = Beginnings::new();
-    let kept_from = retention::kept_from(db, "reading").await?;
     // In the order of their numbers: those who wait for a provider's memory never do so in a circle.
     for (provider_id, sent) in by_provider {
-        let known = directory.provider(*provider_id);
-        let mut known = known.lock().await;
-        let Stamping { version, listened } = stamping.get(provider_id).ok_or(sqlx::Error::RowNotFound)?;
-        known.as_of(*version);
-        let first = resolved.rows.len();
-        let items = sent.iter().flat_map(|(start, sent)| (*start..).zip(sent.items).zip(repeat(sent.part)));
-        resolve(db, *provider_id, kept_from, &mut known, items, &mut resolved).await?;
-        let owners = resolved.rows[first..].iter().map(|row| row.owner.customer_id);
+        let Stamping { version, kept_from, listened, .. } =
+            stamping.get(provider_id).ok_or(sqlx::Error::RowNotFound)?;
+        let items = sent.iter().flat_map(|(start, sent)| (*start..).zip(sent.readings.iter()).zip(repeat(sent.part)));
+        let first = (resolved.rows.len(), resolved.quarantined.len());
+        let provider = directory.provider(*provider_id);
+        let mut known = provider.read().await;
+        if !known.is_of(*version) || !resolve(*provider_id, *kept_from, &known, false, items.clone(), &mut resolved) {
+            resolved.rows.truncate(first.0);
+            resolved.quarantined.truncate(first.1);
+            drop(known);
+            let mut learning = provider.write().await;
+            learning.as_of(*version);
+            let readings = items.clone().filter_map(|((_, item), _)| item.reading.as_ref().ok());
+            learning.load(db, *provider_id, readings).await?;
+            known = learning.downgrade();
+            resolve(*provider_id, *kept_from, &known, true, items, &mut resolved);
+        }
+        let rows = &mut resolved.rows[first.0..];
+        let owners = rows.iter().map(|row| row.owner.customer_id);
         resolved.listened.extend(known.listened(db, listened, owners).await?);
-        channels::find(db, *provider_id, &known, &mut resolved.rows[first..], &mut earlier).await?;
+        channels::find(db, *provider_id, &known, rows, &mut earlier).await?;
     }
     Ok((resolved, earlier))
 }
@@ -318,7 +332,9 @@ impl Put<'_> {
             learned.entry(first.provider_id).or_default().push((first.channel(), Channel::of(of_channel)));
         }
         for (provider_id, channels) in learned {
-            directory.provider(provider_id).lock().await.learn(stamping[&provider_id].version, channels.into_iter());
+            let known = directory.provider(provider_id);
+            let mut known = known.write().await;
+            known.learn(stamping[&provider_id].version, channels.into_iter());
         }
     }
 }

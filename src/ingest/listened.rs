@@ -2,6 +2,7 @@
 //! there is nothing to count, and no statement for it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{MutexGuard, PoisonError};
 
 use sqlx::PgConnection;
 
@@ -18,7 +19,7 @@ pub type Came = BTreeMap<(i32, i32), [i64; 3]>;
 impl Remembered {
     /// Which of the customers in `listened` these count for. The caller keeps the registry as it is.
     pub async fn listened(
-        &mut self,
+        &self,
         db: &mut PgConnection,
         listened: &[i32],
         customers: impl Iterator<Item = i32>,
@@ -27,17 +28,25 @@ impl Remembered {
             return Ok(Listened::new());
         }
         let customers: HashSet<i32> = customers.collect();
-        let unknown: Vec<i32> = customers.iter().copied().filter(|id| !self.above.contains_key(id)).collect();
+        let unknown: Vec<i32> = {
+            let above = self.above();
+            customers.iter().copied().filter(|id| !above.contains_key(id)).collect()
+        };
         if !unknown.is_empty() {
             let above: Vec<(i32, Vec<i32>)> =
                 sqlx::query_as(include_str!("../../sql/ingest/above.sql")).bind(unknown).fetch_all(db).await?;
-            self.above.extend(above);
+            self.above().extend(above);
         }
+        let known = self.above();
         let heard = |id: i32| {
-            let above = self.above.get(&id).into_iter().flatten().copied();
+            let above = known.get(&id).into_iter().flatten().copied();
             (id, above.filter(|above| listened.contains(above)).collect::<Vec<_>>())
         };
         Ok(customers.into_iter().map(heard).filter(|(_, heard)| !heard.is_empty()).collect())
+    }
+
+    fn above(&self) -> MutexGuard<'_, HashMap<i32, Vec<i32>>> {
+        self.above.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

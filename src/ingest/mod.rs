@@ -4,6 +4,7 @@
 //! - [`pace`]: how fast a key may send
 //! - [`decode`]: gzip and zstd undone, within limits
 //! - [`queue`], [`writer`]: requests wait for each other shortly, in turn with other providers', and are stored together
+//! - [`portions`]: large ones over several connections, by device
 //! - [`flush`]: one transaction for many requests; a verdict for each reading
 //! - [`directory`], [`known`], [`resolve`]: keys become metrics, devices, owners and billing days, from what the registry
 //!   says, as far as it is not remembered
@@ -35,6 +36,7 @@ mod known;
 mod listened;
 pub mod minutes;
 pub mod pace;
+mod portions;
 pub mod post;
 pub mod quarantine;
 mod queue;

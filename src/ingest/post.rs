@@ -118,13 +118,14 @@ async fn post(
     State(app): State<App>,
     Sender(tenant): Sender,
     Query(query): Query<PostParameters>,
-    SentReadings { items, held }: SentReadings,
+    sent: SentReadings,
 ) -> Result<Response> {
-    let pace = match Pace::of(&app, &tenant, items.len()) {
+    let pace = match Pace::of(&app, &tenant, sent.items.len()) {
         Ok(pace) => pace,
         Err(answer) => return Ok(*answer),
     };
-    let waiting = app.ingest.hand_in(&tenant, items, held.clone());
+    let _held = sent.held.clone();
+    let waiting = app.ingest.hand_in(&tenant, sent);
     let stored = waiting.inspect_err(|_| pace.give_back(&app))?.stored().await?;
     let receipt = Receipt::new(&stored.items, stored.verdicts, query.receipts.is_some());
     receipt.count();

@@ -4,11 +4,10 @@ use std::fmt::Display;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use sha2::{Digest, Sha256};
-use sqlx::PgConnection;
 
 use crate::core::entity::Ref;
 use crate::core::reading::{Code, Item, RawReading, Reason};
-use crate::ingest::directory::Remembered;
+use crate::ingest::directory::{Device, Remembered};
 use crate::ingest::known::{Kind, Metric, Owner};
 use crate::ingest::listened::Listened;
 use crate::ingest::verdict::Verdict;
@@ -60,20 +59,33 @@ pub struct Row<'a> {
     pub billing_day: NaiveDate,
 }
 
-/// Resolves readings of a provider, each with its place and the part that it was sent for. The caller keeps the provider's
-/// registry as it is; readings before `kept_from` are not taken.
-pub async fn resolve<'a>(
-    db: &mut PgConnection,
+/// Resolves readings of a provider, each with its place and the part that it was sent for; readings before `kept_from` are not
+/// taken. The caller keeps the provider's registry as it is. Whether that was all: where it is not `loaded` for these readings,
+/// it ends at the first name that is not remembered.
+pub fn resolve<'a>(
     provider_id: i32,
     kept_from: Option<DateTime<Utc>>,
-    known: &mut Remembered,
-    items: impl Iterator<Item = ((usize, &'a Item), &'a Part)> + Clone,
+    known: &Remembered,
+    loaded: bool,
+    items: impl Iterator<Item = ((usize, &'a Item), &'a Part)>,
     resolved: &mut Resolved<'a>,
-) -> sqlx::Result<()> {
-    known.load(db, provider_id, items.clone().filter_map(|((_, item), _)| item.reading.as_ref().ok())).await?;
+) -> bool {
+    // Most readings of a body are of one metric.
+    let mut last: Option<(&Ref, Option<&Metric>)> = None;
     for ((index, item), part) in items {
         let outcome = match &item.reading {
-            Ok(raw) => known.row(provider_id, part, index, raw, kept_from).map_err(|verdict| (verdict, Some(raw))),
+            Ok(raw) => {
+                let metric = match last {
+                    Some((name, metric)) if *name == raw.metric => metric,
+                    _ => last.insert((&raw.metric, known.metrics.get(&raw.metric))).1,
+                };
+                let device = known.devices.get(&raw.device);
+                if !loaded && (metric.is_none() || device.is_none()) {
+                    return false;
+                }
+                let named = Named { provider_id, part, index, raw, device, metric };
+                named.row(kept_from).map_err(|verdict| (verdict, Some(raw)))
+            }
             Err(reason) => Err((Verdict::Rejected(reason.clone()), None)),
         };
         match outcome {
@@ -87,18 +99,23 @@ pub async fn resolve<'a>(
             }
         }
     }
-    Ok(())
+    true
 }
 
-impl Remembered {
-    fn row<'a>(
-        &self,
-        provider_id: i32,
-        part: &Part,
-        index: usize,
-        raw: &'a RawReading,
-        kept_from: Option<DateTime<Utc>>,
-    ) -> Result<Row<'a>, Verdict> {
+/// A reading, and what is there of what it names.
+struct Named<'a, 'k> {
+    provider_id: i32,
+    /// What it was sent for.
+    part: &'k Part,
+    index: usize,
+    raw: &'a RawReading,
+    device: Option<&'k Device>,
+    metric: Option<&'k Metric>,
+}
+
+impl<'a> Named<'a, '_> {
+    fn row(&self, kept_from: Option<DateTime<Utc>>) -> Result<Row<'a>, Verdict> {
+        let Self { provider_id, part, index, raw, device, metric } = *self;
         if let Some(kept_from) = kept_from.filter(|kept_from| raw.at < *kept_from) {
             let since = kept_from.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
             let detail = format!("readings before {since} are no longer kept, and their figures stay as they are");
@@ -109,8 +126,7 @@ impl Remembered {
             Verdict::Quarantined(Reason::new(code, detail))
         };
         // What is not of the key's part is not there for it.
-        let device = self.devices.get(&raw.device).filter(|device| device.is_of(part, raw.at));
-        let metric = self.metrics.get(&raw.metric);
+        let device = device.filter(|device| device.is_of(part, raw.at));
         // A value that the metric can never take is rejected whatever else is curable.
         let value = metric.map(|metric| metric.value(&raw.value).map_err(Verdict::Rejected)).transpose()?;
         let device = device.ok_or_else(|| quarantined(missing(part, &raw.device)))?;

@@ -38,6 +38,9 @@ impl Row<'_> {
 
 /// Takes out of sorted rows those whose identity came before.
 pub fn split_off_repeated<'a>(rows: &mut Vec<Row<'a>>) -> Vec<Row<'a>> {
+    if rows.is_sorted_by(|a, b| a.identity() < b.identity()) {
+        return Vec::new();
+    }
     let mut last = None;
     let (repeated, first) = rows.drain(..).partition(|row| last.replace(row.identity()) == Some(row.identity()));
     *rows = first;

@@ -130,7 +130,7 @@ async fn post(
         Ok(pace) => pace,
         Err(answer) => return Ok(*answer),
     };
-    let waiting = app.ingest.hand_in(&tenant, made.items, made.held);
+    let waiting = app.ingest.hand_in(&tenant, made);
     let stored = waiting.inspect_err(|_| pace.give_back(&app))?.stored().await?;
     let receipt = Receipt::new(&stored.items, stored.verdicts, query.receipts.is_some());
     receipt.count();

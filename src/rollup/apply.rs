@@ -171,7 +171,10 @@ fn around(edition: Edition) -> Vec<String> {
         .replace("{deleted}", deleted);
     let guards = (edition == Edition::Community).then(|| include_str!("../../sql/rollups/keep_figures.sql").to_owned());
     let comments = ROLLUPS.iter().map(|rollup| comments(rollup, edition));
-    comments.chain(additions).chain([triggers]).chain(guards).collect()
+    let changes_often = |rollup: &&Rollup| edition == Edition::Apache && rollup.period != Period::Hour;
+    let room = ROLLUPS.iter().filter(changes_often);
+    let room = room.map(|rollup| include_str!("../../sql/rollups/room.sql").replace("{name}", &rollup.name));
+    comments.chain(additions).chain([triggers]).chain(guards).chain(room).collect()
 }
 
 fn hypertable(rollup: &Rollup) -> String {

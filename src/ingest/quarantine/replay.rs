@@ -14,6 +14,7 @@ use crate::core::reading::{Code, Item, RawReading, Reason};
 use crate::http::access::Tenant;
 use crate::ingest::directory::Directory;
 use crate::ingest::flush::{self, Held, Road, Sent, Stamping, Tries};
+use crate::ingest::portions::Readings;
 use crate::ingest::quarantine::filter::Filter;
 use crate::ingest::quarantine::left::{self, LeftByKey};
 use crate::ingest::verdict::{Status, Verdict};
@@ -198,14 +199,16 @@ impl Replayer {
         let bound: Vec<Option<i32>> = rows.iter().map(|row| row.bound_key_id).collect();
         let parts = keys::parts(&mut db, &bound.iter().flatten().copied().collect::<Vec<_>>()).await?;
         let (waiting, items): (Vec<_>, Vec<_>) = rows.into_iter().map(Row::split).unzip();
+        let (keys, mut items) = (bound.chunk_by(|a, b| a == b), items.into_iter());
+        let of_keys: Vec<_> =
+            keys.map(|key| (key[0], Readings::from(items.by_ref().take(key.len()).collect::<Vec<_>>()))).collect();
         let mut sent = Vec::new();
-        for of_key in bound.chunk_by(|a, b| a == b) {
-            let part = match of_key[0] {
-                Some(key_id) => parts.get(&key_id).ok_or(sqlx::Error::RowNotFound)?,
+        for (key_id, readings) in &of_keys {
+            let part = match key_id {
+                Some(key_id) => parts.get(key_id).ok_or(sqlx::Error::RowNotFound)?,
                 None => &Part::All,
             };
-            let first = sent.iter().map(|sent: &Sent| sent.items.len()).sum::<usize>();
-            sent.push(Sent { provider_id, part, items: &items[first..first + of_key.len()] });
+            sent.push(Sent { provider_id, part, readings });
         }
         let put = flush::put(&mut db, &self.directory, &sent, &stamping, road).await?;
         let verdicts: Vec<&Verdict> =

@@ -1,6 +1,7 @@
 //! What waits to be stored: a bounded queue for each provider, served in turn by readings, so that a provider that
 //! floods waits for itself.
 
+mod linger;
 mod provider;
 
 use std::collections::{HashMap, VecDeque};
@@ -9,13 +10,15 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, oneshot};
 
-use crate::core::reading::Item;
 use crate::http::intake::Held;
 use crate::http::problem;
+use crate::ingest::portions::Readings;
 use crate::ingest::verdict::Verdict;
 use crate::keys::Part;
 use provider::{Provider, Share};
 
+use linger::Answered;
+pub use linger::Linger;
 pub use provider::SMALL;
 
 /// Readings of one request, and who waits for their verdicts.
@@ -25,19 +28,17 @@ pub struct Batch {
     pub key_id: Option<i32>,
     /// For which part of the provider that key is.
     pub part: Arc<Part>,
-    pub items: Vec<Item>,
+    pub readings: Readings,
+    /// Which portion of the devices it has, where its request was divided: those of one are stored over one connection.
+    pub portion: Option<usize>,
+    /// Whether it stands for its request in the accounting: one portion of it does.
+    pub is_first: bool,
     /// What it takes of the memory for bodies, until it is answered: also where nobody waits for that any more.
     pub held: Option<Held>,
     pub queued_at: Instant,
     /// Nobody listens any more when the request was broken off; the readings are stored all the same.
-    pub answer: oneshot::Sender<problem::Result<Stored>>,
-}
-
-/// A batch whose readings are committed.
-pub struct Stored {
-    pub items: Vec<Item>,
-    /// One for each item.
-    pub verdicts: Vec<Verdict>,
+    /// What was committed, a verdict for each reading.
+    pub answer: oneshot::Sender<problem::Result<Vec<Verdict>>>,
 }
 
 /// How much may wait, in readings.
@@ -72,21 +73,10 @@ pub enum Lane {
 /// How long after another provider's last small batch large ones are stored with consideration for the next one.
 const BESIDE: Duration = Duration::from_secs(1);
 
-/// How long a batch waits for others to come along, so that they are stored in one transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Linger {
-    /// While nothing is being stored.
-    pub idle: Duration,
-    /// While others are: two transactions beside each other take more of the database than one of both. Not where
-    /// [`WORTH_IT`] readings wait.
-    pub busy: Duration,
-}
-
-/// Readings that are worth a transaction of their own: storing them takes longer than what any transaction takes.
-const WORTH_IT: usize = 1_000;
-
 pub struct Queue {
     bounds: Bounds,
+    /// That large requests are divided into.
+    portions: usize,
     waiting: Mutex<Waiting>,
     /// Told for each batch that comes, and when the queue is closed.
     changed: Notify,
@@ -104,6 +94,16 @@ impl Drop for Pause {
     }
 }
 
+/// While this is there, a large request is being read.
+pub struct Coming(Arc<Queue>);
+
+impl Drop for Coming {
+    fn drop(&mut self) {
+        self.0.lock().coming -= 1;
+        self.0.changed.notify_waiters();
+    }
+}
+
 #[derive(Default)]
 struct Waiting {
     providers: HashMap<i32, Provider>,
@@ -112,6 +112,16 @@ struct Waiting {
     /// Providers whose batches are left where they are, and how often that was asked for.
     paused: HashMap<i32, usize>,
     readings: usize,
+    /// Batches that are portions.
+    divided: usize,
+    /// Large requests that are being read.
+    coming: usize,
+    /// How long what waits is left waiting.
+    linger: Linger,
+    /// Readings that were taken last, of any size.
+    taken: usize,
+    /// Those who were answered last.
+    answered: Answered,
     /// How many store what they took of any size, and how many only small batches.
     storing: usize,
     storing_small: usize,
@@ -127,11 +137,11 @@ struct Waiting {
 
 impl Queue {
     /// `has_express` says that somebody takes only small batches.
-    pub fn new(bounds: Bounds, has_express: bool) -> Self {
+    pub fn new(bounds: Bounds, linger: Linger, portions: usize, has_express: bool) -> Self {
         // Half of the processors, for the database's work is most of it.
         let beside = std::thread::available_parallelism().map_or(1, |processors| (processors.get() / 2).max(1));
-        let waiting = Waiting { has_express, beside, ..Waiting::default() };
-        Self { bounds, waiting: Mutex::new(waiting), changed: Notify::new() }
+        let waiting = Waiting { linger, has_express, beside, ..Waiting::default() };
+        Self { bounds, portions, waiting: Mutex::new(waiting), changed: Notify::new() }
     }
 
     /// Why a batch of a provider could not wait just now.
@@ -139,16 +149,28 @@ impl Queue {
         self.lock().full(provider_id, &self.bounds)
     }
 
-    /// Lets a batch wait, or gives it back.
-    pub fn push(&self, batch: Batch) -> Result<(), (Full, Batch)> {
+    /// Lets batches of a provider wait, or none of them.
+    pub fn push(&self, provider_id: i32, batches: impl IntoIterator<Item = Batch>) -> Result<(), Full> {
         let mut waiting = self.lock();
-        if let Some(full) = waiting.full(batch.provider_id, &self.bounds) {
-            return Err((full, batch));
+        if let Some(full) = waiting.full(provider_id, &self.bounds) {
+            return Err(full);
         }
-        waiting.push(batch);
+        batches.into_iter().for_each(|batch| waiting.push(batch));
         drop(waiting);
         self.changed.notify_waiters();
         Ok(())
+    }
+
+    /// Says that a large request is being read, and will be handed in soon.
+    pub fn coming(self: &Arc<Self>) -> Coming {
+        self.lock().coming += 1;
+        Coming(self.clone())
+    }
+
+    /// How many portions may be stored beside each other just now.
+    pub fn beside(&self) -> usize {
+        let waiting = self.lock();
+        if waiting.is_beside_small() { waiting.beside } else { self.portions }
     }
 
     /// Readings that wait.
@@ -180,10 +202,10 @@ impl Queue {
         self.changed.notify_waiters();
     }
 
-    /// Waits for batches and takes about `most` readings of them, of the providers in turn; at least one batch. Unless
-    /// that many wait, it lets the oldest wait for others to come along: as long as [`Linger`] says. Who took is storing
-    /// until [`Queue::stored`]. None when the queue is closed and empty.
-    pub async fn take(&self, lane: Lane, most: usize, linger: Linger) -> Option<Vec<Batch>> {
+    /// Waits for batches and takes about so many readings of them, of the providers in turn; at least one batch. Where there are
+    /// portions, as much of each. Unless that many wait, it lets the oldest wait for others to come along, as long as [`Linger`]
+    /// says. Who took is storing until [`Queue::stored`]. None when the queue is closed and empty.
+    pub async fn take(&self, lane: Lane, of_portion: usize) -> Option<Vec<Batch>> {
         loop {
             // Listening before looking: what comes in between is not missed.
             let changed = self.changed.notified();
@@ -191,15 +213,20 @@ impl Queue {
             changed.as_mut().enable();
             let pause = {
                 let mut waiting = self.lock();
+                let most = of_portion * if waiting.has_divided(lane) { self.portions } else { 1 };
                 match waiting.oldest(lane) {
                     None if waiting.closed && waiting.is_empty(lane) => return None,
                     None => None,
                     Some(_) if waiting.is_considerate(lane) => None,
                     Some((oldest, readings)) => {
-                        let pause = waiting.linger(lane, readings, linger).saturating_sub(oldest.elapsed());
+                        let pause = waiting.pause(lane, oldest, readings);
                         if readings >= most || pause.is_zero() || waiting.closed {
                             *waiting.storing(lane) += 1;
-                            return Some(waiting.take(lane, most));
+                            let taken = waiting.take(lane, most);
+                            if lane == Lane::All {
+                                waiting.taken = taken.iter().map(|batch| batch.readings.len()).sum();
+                            }
+                            return Some(taken);
                         }
                         Some(pause)
                     }
@@ -216,7 +243,12 @@ impl Queue {
 
     /// What was taken in this lane is stored, or refused.
     pub fn stored(&self, lane: Lane) {
-        *self.lock().storing(lane) -= 1;
+        let mut waiting = self.lock();
+        *waiting.storing(lane) -= 1;
+        if lane == Lane::All {
+            waiting.answered = waiting.answered.next(waiting.taken, waiting.readings);
+        }
+        drop(waiting);
         self.changed.notify_waiters();
     }
 
@@ -243,22 +275,28 @@ impl Waiting {
         }
     }
 
-    /// Small batches do not wait for large ones to be stored.
-    fn linger(&self, lane: Lane, readings: usize, linger: Linger) -> Duration {
-        let busy = self.storing_small + if lane == Lane::All { self.storing } else { 0 };
-        if busy > 0 && readings < WORTH_IT { linger.busy.max(linger.idle) } else { linger.idle }
-    }
-
     /// Whether large batches wait though somebody could take them: enough of them are being stored beside the small ones of
     /// another provider.
     fn is_considerate(&self, lane: Lane) -> bool {
+        lane == Lane::All && self.is_beside_small() && self.storing >= self.beside && self.share(lane) == Share::Heavy
+    }
+
+    /// Whether another provider than the one with large batches sends small ones.
+    fn is_beside_small(&self) -> bool {
         let Some(((small, at), (large, _))) = self.last_small.zip(self.last_large) else { return false };
-        let is_beside = lane == Lane::All && self.has_express && small != large && at.elapsed() < BESIDE;
-        is_beside && self.storing >= self.beside && self.share(lane) == Share::Heavy
+        self.has_express && small != large && at.elapsed() < BESIDE
+    }
+
+    fn has_divided(&self, lane: Lane) -> bool {
+        lane == Lane::All && self.divided > 0
+    }
+
+    fn has_large(&self) -> bool {
+        self.going().any(|provider| !provider.large.is_empty())
     }
 
     fn push(&mut self, batch: Batch) {
-        let (id, readings) = (batch.provider_id, batch.items.len());
+        let (id, readings) = (batch.provider_id, batch.readings.len());
         let last = if readings <= SMALL { &mut self.last_small } else { &mut self.last_large };
         *last = Some((id, batch.queued_at));
         let provider = self.providers.entry(id).or_default();
@@ -266,6 +304,8 @@ impl Waiting {
             self.turns.push_back(id);
         }
         self.readings += readings;
+        self.answered.came(readings, batch.queued_at, self.linger.next);
+        self.divided += usize::from(batch.portion.is_some());
         provider.push(batch);
     }
 
@@ -280,7 +320,7 @@ impl Waiting {
     fn share(&self, lane: Lane) -> Share {
         match lane {
             Lane::Express => Share::Small,
-            Lane::All if self.has_express && self.going().any(|provider| !provider.large.is_empty()) => Share::Heavy,
+            Lane::All if self.has_express && self.has_large() => Share::Heavy,
             Lane::All => Share::All,
         }
     }
@@ -310,8 +350,9 @@ impl Waiting {
             let provider = self.providers.get_mut(&id).expect("a provider in turn has something waiting");
             provider.begin_turn();
             while let Some(batch) = provider.take(share, most.saturating_sub(readings), taken.is_empty()) {
-                readings += batch.items.len();
-                self.readings -= batch.items.len();
+                readings += batch.readings.len();
+                self.readings -= batch.readings.len();
+                self.divided -= usize::from(batch.portion.is_some());
                 taken.push(batch);
                 if readings >= most {
                     break;
@@ -341,7 +382,7 @@ impl Waiting {
 
     /// Whether some provider's next batch of this share has at most `room` readings.
     fn any_fits(&self, share: Share, room: usize) -> bool {
-        self.queues(share).any(|queue| queue.front().is_some_and(|batch| batch.items.len() <= room))
+        self.queues(share).any(|queue| queue.front().is_some_and(|batch| batch.readings.len() <= room))
     }
 }
 

@@ -37,7 +37,7 @@ pub struct Provider {
 
 impl Provider {
     pub fn push(&mut self, batch: Batch) {
-        let readings = batch.items.len();
+        let readings = batch.readings.len();
         self.readings += readings;
         if readings <= SMALL {
             self.small_readings += readings;
@@ -88,7 +88,7 @@ impl Provider {
             (Some(_), _) => &mut self.small,
             (None, None) => return None,
         };
-        let readings = queue.front()?.items.len();
+        let readings = queue.front()?.readings.len();
         if readings > self.credit || (readings > room && !first) {
             return None;
         }

@@ -161,7 +161,7 @@ async fn pool(scratch: &Scratch, connections: u32) -> sqlx::Result<PgPool> {
 
 /// One transaction.
 async fn append(pool: &PgPool, table: &str, part: Bytes) -> sqlx::Result<()> {
-    let sql = include_str!("../../../../sql/ingest/copy.sql").replace("{into}", table);
+    let sql = include_str!("../../../../sql/ingest/copy.sql").replace("{into}", table).replace("{ids}", "");
     let mut copy = pool.copy_in_raw(&sql).await?;
     copy.send(part.as_ref()).await?;
     copy.finish().await.map(drop)

@@ -83,7 +83,8 @@ enum DecimalInput {
 ///
 /// Every reading gets a verdict of its own, and one that is bad fails alone. What is answered `stored` is committed.
 /// A reading is identified by device, metric, dimensions, instant and event id: sending it again changes nothing, so a
-/// request that got no answer can always be repeated.
+/// request that got no answer can always be repeated. So can one that failed while it was stored: of a large one some may be
+/// there then, as the answer says.
 ///
 /// Codes of `rejected`: `invalid_json`, `invalid_row`, `missing_field`, `unknown_field`, `invalid_device`,
 /// `invalid_metric`, `invalid_time`, `naive_time`, `time_out_of_range`, `invalid_value`, `out_of_range`,

@@ -187,7 +187,7 @@ pub struct Pools {
     #[arg(long, env = "METERBASE_FLUSH_AFTER", value_name = "TIME", default_value = "2ms", value_parser = some_time)]
     flush_after: Duration,
     /// How long they wait for that while others are being stored and they are fewer than 1,000, at most until those are; readings of
-    /// requests of more than 2,000 also for such requests that are being read
+    /// requests of 1,000 or more for each processor also for such requests that are being read
     #[arg(long, env = "METERBASE_FLUSH_BEHIND", value_name = "TIME", default_value = "30ms", value_parser = some_time)]
     flush_behind: Duration,
     /// After how long the database ends a query

@@ -29,7 +29,7 @@ pub async fn count(
     let mut verdicts = verdicts.iter();
     for batch in batches {
         let account = accounts.entry((batch.provider_id, batch.key_id.unwrap_or(0))).or_default();
-        account.requests += i64::from(batch.is_first);
+        account.requests += i64::from(batch.is_first());
         for verdict in verdicts.by_ref().take(batch.readings.len()).flatten() {
             account.verdicts[verdict.status() as usize] += 1;
         }

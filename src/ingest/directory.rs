@@ -17,7 +17,8 @@ use crate::keys::Part;
 /// Most devices that are remembered of a provider; one more, and all of it is forgotten.
 const MOST_DEVICES: usize = 1_000_000;
 
-/// All providers', and what is remembered beside. Who stores readings of one holds its lock while the readings are resolved, alone where something has to be learned.
+/// All providers', and what is remembered beside. Who stores readings of one holds its lock while the readings are resolved,
+/// alone where something has to be learned.
 #[derive(Default)]
 pub struct Directory {
     providers: Mutex<HashMap<i32, Arc<tokio::sync::RwLock<Remembered>>>>,

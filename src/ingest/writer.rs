@@ -135,7 +135,6 @@ impl Ingest {
                 part: tenant.part.clone(),
                 readings,
                 portion: are_portions.then_some(number),
-                is_first: number == 0,
                 held: Some(held.clone()),
                 queued_at,
                 answer,

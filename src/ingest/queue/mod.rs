@@ -31,14 +31,19 @@ pub struct Batch {
     pub readings: Readings,
     /// Which portion of the devices it has, where its request was divided: those of one are stored over one connection.
     pub portion: Option<usize>,
-    /// Whether it stands for its request in the accounting: one portion of it does.
-    pub is_first: bool,
     /// What it takes of the memory for bodies, until it is answered: also where nobody waits for that any more.
     pub held: Option<Held>,
     pub queued_at: Instant,
     /// Nobody listens any more when the request was broken off; the readings are stored all the same.
     /// What was committed, a verdict for each reading.
     pub answer: oneshot::Sender<problem::Result<Vec<Verdict>>>,
+}
+
+impl Batch {
+    /// Whether it stands for its request in the accounting: one portion of it does.
+    pub fn is_first(&self) -> bool {
+        self.portion.is_none_or(|number| number == 0)
+    }
 }
 
 /// How much may wait, in readings.

@@ -19,7 +19,6 @@ fn batch(provider_id: i32, readings: usize) -> Batch {
         part: Arc::default(),
         readings: vec![item; readings].into(),
         portion: None,
-        is_first: true,
         held: None,
         queued_at: Instant::now(),
         answer,
@@ -202,7 +201,7 @@ async fn readings_wait_while_others_are_stored_and_go_when_that_is_done() {
 }
 
 fn portion(provider_id: i32, number: usize) -> Batch {
-    Batch { portion: Some(number), is_first: number == 0, ..batch(provider_id, 2_500) }
+    Batch { portion: Some(number), ..batch(provider_id, 2_500) }
 }
 
 #[tokio::test]

@@ -41,7 +41,7 @@ pub struct Remembered {
 /// A device and all its owners ever.
 pub struct Device {
     pub device_id: i32,
-    pub assignments: Vec<Assignment>,
+    pub assignments: Box<[Assignment]>,
 }
 
 impl Device {

@@ -72,7 +72,8 @@ impl Remembered {
             let both = found.len() > assignments.len();
             for (name, device_id) in found {
                 let owners = if both { assignments.get(&device_id).cloned() } else { assignments.remove(&device_id) };
-                self.devices.insert(name, Device { device_id, assignments: owners.unwrap_or_default() });
+                let assignments = owners.unwrap_or_default().into_boxed_slice();
+                self.devices.insert(name, Device { device_id, assignments });
             }
         }
         Ok(())
@@ -190,7 +191,8 @@ async fn assignments(db: &mut PgConnection, devices: HashSet<i32>) -> sqlx::Resu
         let owner = Owner { customer_id: row.customer_id, group_id: row.group_id };
         let zone = row.time_zone.parse().map_err(|e: chrono_tz::ParseError| sqlx::Error::Decode(e.into()))?;
         let assignment = Assignment { since: row.since, until: row.until, owner, zone, first_day: row.first_day };
-        assignments.entry(row.device_id).or_default().push(assignment);
+        // Almost all devices have one.
+        assignments.entry(row.device_id).or_insert_with(|| Vec::with_capacity(1)).push(assignment);
     }
     Ok(assignments)
 }

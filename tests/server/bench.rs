@@ -73,9 +73,9 @@ fn check(told: &Value, name: &str, has_influxdb: bool) {
     );
     let is = |ratio: &Value, other: f64| assert!((number(ratio) - rate / other).abs() < 1e-9, "{told:#}");
     let copy = &told["copy"];
-    let plain: Vec<_> = copy["plain"].as_array().unwrap().iter().map(|c| number(&c["rows_per_second"])).collect();
-    assert_eq!(plain.len(), 2);
-    is(&ratios["to_copy_limit"], plain[0].max(plain[1]));
+    assert_eq!((&copy["limit"]["connections"], &copy["parallel_limit"]["connections"]), (&1.into(), &4.into()));
+    is(&ratios["to_copy_limit"], number(&copy["limit"]["rows_per_second"]));
+    is(&ratios["to_parallel_copy_limit"], number(&copy["parallel_limit"]["rows_per_second"]));
     is(&ratios["to_copy_with_triggers"], number(&copy["with_triggers"]["rows_per_second"]));
     let single = told["one_transaction_per_request"].as_array().unwrap();
     let fastest = single.iter().map(|single| number(&single["readings_per_second"])).fold(0.0, f64::max);

@@ -41,8 +41,9 @@ use workload::{Name, Workload};
 ///
 /// Makes a database beside the one it is given, runs a server on it, sends it readings, and drops the database again. It
 /// tells readings per second, latencies at half of that, processors and memory, and compares: with binary COPY of the same
-/// rows, sorted, into an identical hypertable without triggers (the limit) and with them; with the same server when it
-/// stores each request in a transaction of its own; and with InfluxDB where `influxd` is installed.
+/// rows, sorted, into an identical hypertable without triggers, over one connection (the limit) and over as many as the server
+/// stores on (the parallel limit), and with triggers; with the same server when it stores each request in a transaction of
+/// its own; and with InfluxDB where `influxd` is installed.
 ///
 /// In the end the database must hold what was acknowledged, by number and sum, or the command fails.
 #[derive(Debug, Args)]
@@ -54,7 +55,7 @@ Examples:
 Workloads:
   a  batches of 5,000 over 4 connections: 5,000 channels every 10 seconds
   b  one reading per request over 256 connections
-  c  500,000 channels every hour, in batches of 1,000
+  c  batches of 1,000 over 16 connections: 500,000 channels every hour
   d  like a, with 1 % of the readings sent again and 5 % an hour late")]
 pub struct IngestArgs {
     /// Workloads, one after the other

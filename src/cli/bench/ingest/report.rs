@@ -90,8 +90,10 @@ pub struct Peer {
 /// The server's readings per second, as a multiple of others.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Ratios {
-    /// Of binary COPY without triggers.
+    /// Of binary COPY without triggers, over one connection.
     pub to_copy_limit: Option<f64>,
+    /// Of the same over as many as the server stores on.
+    pub to_parallel_copy_limit: Option<f64>,
     /// Of binary COPY into `reading` with its triggers.
     pub to_copy_with_triggers: Option<f64>,
     /// Of the fastest one.
@@ -99,8 +101,8 @@ pub struct Ratios {
     pub to_influxdb: Option<f64>,
     /// Of workload a in this run.
     pub to_workload_a: Option<f64>,
-    /// Of binary COPY without triggers, not by the clock but by the processor time that a reading takes: 0.5 where one takes
-    /// the server twice as much.
+    /// Of the faster one of those without triggers, not by the clock but by the processor time that a reading takes: 0.5
+    /// where one takes the server twice as much.
     pub to_copy_limit_by_cpu: Option<f64>,
 }
 
@@ -124,13 +126,14 @@ impl Ratios {
         let single = single.iter().map(|single| single.served.readings_per_second).reduce(f64::max);
         let to = |other: Option<f64>| other.map(|other| server / other);
         Self {
-            to_copy_limit: to(copy.map(|copy| copy.limit)),
+            to_copy_limit: to(copy.map(|copy| copy.limit.rows_per_second)),
+            to_parallel_copy_limit: to(copy.map(|copy| copy.parallel_limit.rows_per_second)),
             to_copy_with_triggers: to(copy.map(|copy| copy.with_triggers.rows_per_second)),
             to_one_transaction_per_request: to(single),
             to_influxdb: to(peer.map(|peer| peer.served.readings_per_second)),
             to_workload_a: to(a),
             to_copy_limit_by_cpu: copy
-                .and_then(Copy::fastest)
+                .map(|copy| copy.limit.faster(copy.parallel_limit))
                 .map(|limit| limit.usage.cpu_us_per_reading / served.usage.cpu_us_per_reading),
         }
     }
@@ -186,16 +189,9 @@ impl Measured {
 }
 
 impl Copy {
-    /// Of those without triggers.
-    fn fastest(&self) -> Option<&Copied> {
-        self.plain.iter().find(|copied| copied.rows_per_second >= self.limit)
-    }
-
     fn write(&self, text: &mut String) -> std::fmt::Result {
-        for copied in &self.plain {
-            let limit = if copied.rows_per_second >= self.limit { "; the limit" } else { "" };
-            line(text, "COPY, no triggers", &format!("{copied}{limit}"))?;
-        }
+        line(text, "COPY, the limit", &self.limit.to_string())?;
+        line(text, "COPY, the parallel limit", &self.parallel_limit.to_string())?;
         line(text, "COPY, no triggers or index", &self.without_index.to_string())?;
         let share = format!("{}; triggers take {:.0} % of it", self.with_triggers, 100.0 * self.share_of_triggers);
         line(text, "COPY, with the triggers", &share)
@@ -206,7 +202,8 @@ impl Ratios {
     fn write(&self, text: &mut String) -> std::fmt::Result {
         let named = [
             ("of the limit", self.to_copy_limit),
-            ("of it by processor time", self.to_copy_limit_by_cpu),
+            ("of the parallel limit", self.to_parallel_copy_limit),
+            ("of a limit by processor time", self.to_copy_limit_by_cpu),
             ("of COPY with the triggers", self.to_copy_with_triggers),
             ("times a transaction each", self.to_one_transaction_per_request),
             ("times InfluxDB", self.to_influxdb),
@@ -270,8 +267,8 @@ mod tests {
             Copied { connections, rows: 10, seconds: 1.0, rows_per_second, usage }
         };
         let copy = Copy {
-            limit: 200.0,
-            plain: vec![copied(1, 160.0), copied(4, 200.0)],
+            limit: copied(1, 160.0),
+            parallel_limit: copied(4, 200.0),
             without_index: copied(4, 400.0),
             with_triggers: copied(4, 125.0),
             share_of_triggers: 0.375,
@@ -279,7 +276,8 @@ mod tests {
         let single = [8.0, 10.0].map(|rate| Single { database_connections: 4, served: served(rate) });
         let ratios = Ratios::new(&served(100.0), Some(&copy), &single, None, Some(50.0));
         let told = Ratios {
-            to_copy_limit: Some(0.5),
+            to_copy_limit: Some(0.625),
+            to_parallel_copy_limit: Some(0.5),
             to_copy_with_triggers: Some(0.8),
             to_one_transaction_per_request: Some(10.0),
             to_influxdb: None,

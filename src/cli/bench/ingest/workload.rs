@@ -15,7 +15,7 @@ pub enum Name {
     A,
     /// One reading per request over 256 connections
     B,
-    /// 500,000 channels every hour, in batches of 1,000
+    /// Batches of 1,000 over 16 connections: 500,000 channels every hour
     C,
     /// Like a, with 1 % of the readings sent again and 5 % an hour late
     D,
@@ -81,7 +81,7 @@ impl Workload {
         match workload {
             Name::A | Name::D => new(5_000, 5_000, 4, 10),
             Name::B => Self { batch: 1, ..new(5_000, 1, 256, 10) },
-            Name::C => new(500_000, 1_000, 4, 3600),
+            Name::C => new(500_000, 1_000, 16, 3600),
         }
     }
 

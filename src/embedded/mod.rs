@@ -4,7 +4,7 @@
 //! One process at a time owns a data directory and runs its cluster; commands that come while a server owns it connect
 //! to the running cluster. In reading order: `place` is the data directory's layout, `lock` who owns it, [`install`]
 //! the binaries, [`cluster`] one PostgreSQL, `running` its life, `leftover` what a killed one left behind, `memory` its
-//! settings, `supervisor` keeps it running.
+//! settings, `supervisor` keeps it running, `writeback` brings its files to disk as they grow.
 
 pub mod cluster;
 pub mod install;
@@ -14,6 +14,8 @@ mod memory;
 mod place;
 mod running;
 mod supervisor;
+#[cfg(target_os = "linux")]
+mod writeback;
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -22,6 +22,8 @@ impl Supervisor {
     pub async fn start(cluster: Cluster) -> Result<Self, ClusterError> {
         let running = cluster.clone().start().await?;
         let stop = CancellationToken::new();
+        #[cfg(target_os = "linux")]
+        tokio::spawn(stop.clone().run_until_cancelled_owned(super::writeback::follow(cluster.data.clone())));
         let task = tokio::spawn(keep(cluster, running, stop.clone()));
         Ok(Self { stop: stop.drop_guard(), task })
     }

@@ -19,6 +19,10 @@ pub const LOCK: i64 = 0x0072_6f6c_6c75_7073;
 /// How often what is older than it is kept is looked for.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(3600);
 
+/// After work that took longer than the interval the refresher rests for as long as it took, up to this: where readings pour
+/// in, they need the processors too, and what comes in meanwhile is followed together.
+const LONGEST_REST: Duration = Duration::from_secs(3);
+
 /// Longest wait between tries while the database cannot be reached.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -67,8 +71,9 @@ pub async fn retain(db: &mut PgConnection, edition: Edition, keep: &Keep) -> sql
     done
 }
 
-/// Keeps the rollups up to date until `shutdown`: looks for pending changes `every` so often, and for what is older than
-/// it is kept once an hour. Work that is under way then is broken off; it is not lost, for its changes stay pending.
+/// Keeps the rollups up to date until `shutdown`: looks for pending changes `every` so often, less often where following
+/// them takes longer, and for what is older than it is kept once an hour. Work that is under way then is broken off; it is
+/// not lost, for its changes stay pending.
 pub async fn run(
     options: PgConnectOptions,
     edition: Edition,
@@ -93,7 +98,7 @@ async fn run_always(options: PgConnectOptions, edition: Edition, keep: Keep, eve
         let done = round(&mut connection, &options, edition, retention_due.then_some(&keep)).await;
         Task::Rollups.ended(began, done.is_ok());
         match done {
-            Ok(()) => pause = every,
+            Ok(()) => pause = every.max(began.elapsed().min(LONGEST_REST)),
             Err(error) => {
                 // The connection may be what is broken, and it may hold the lock: a new one starts clean.
                 connection = None;

@@ -88,7 +88,7 @@ pub struct ServeArgs {
     /// How long after a period's end its figures may still change; until then they are not final
     #[arg(long, env = "METERBASE_LATE_HORIZON", value_name = "TIME", default_value = "30d", value_parser = time)]
     late_horizon: Duration,
-    /// How often the rollups are brought up to what has changed
+    /// How often the rollups are brought up to what has changed; where that takes longer, after a rest of up to 3 s
     #[arg(long, env = "METERBASE_REFRESH_INTERVAL", value_name = "TIME", default_value = "2s", value_parser = some_time)]
     refresh_interval: Duration,
     /// How often the figures are compared with what alerts say

@@ -1,8 +1,8 @@
 //! Has the files of a cluster brought to disk as they grow.
 //!
-//! Before version 16, PostgreSQL makes a file longer by writing empty pages. The kernel keeps these for half a minute
-//! (`vm.dirty_expire_centisecs`) and then writes all that the file has: where much is stored hundreds of megabytes at
-//! once, and every commit of that moment waits for the disk behind them. Here the kernel is asked several times a second
+//! PostgreSQL makes a file longer by writing empty pages; since version 16 only where it needs few. The kernel keeps these
+//! for half a minute (`vm.dirty_expire_centisecs`) and then writes all that the file has: where much is stored hundreds of
+//! megabytes at once, and every commit of that moment waits for the disk behind them. Here the kernel is asked several times a second
 //! to write what came to each file since; that is the same amount, and no commit notices.
 //!
 //! Nothing depends on it: what has to be on disk at a commit or a checkpoint, PostgreSQL brings there itself.

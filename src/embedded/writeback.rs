@@ -35,8 +35,8 @@ struct Files {
     lengths: HashMap<PathBuf, u64>,
     /// Those that grow, with the number of passes since they did.
     growing: HashMap<PathBuf, u32>,
-    /// When all were last looked at, and until when that is enough.
-    looked: Option<(Instant, Duration)>,
+    /// When all are looked at again; none before the first time.
+    next_look: Option<Instant>,
 }
 
 /// Follows the files of a cluster, whether or not it runs; never returns.
@@ -57,16 +57,16 @@ pub async fn follow(data: PathBuf) {
 
 impl Files {
     fn of(base: PathBuf) -> Self {
-        Self { base, lengths: HashMap::new(), growing: HashMap::new(), looked: None }
+        Self { base, lengths: HashMap::new(), growing: HashMap::new(), next_look: None }
     }
 
     fn pass(&mut self) {
-        if self.looked.is_none_or(|(at, rest)| at.elapsed() >= rest) {
-            let began = Instant::now();
+        let began = Instant::now();
+        if self.next_look.is_none_or(|at| at <= began) {
             if let Err(error) = self.look() {
                 tracing::debug!(%error, "the files of the cluster cannot be looked at");
             }
-            self.looked = Some((Instant::now(), REST.max(began.elapsed() * REST_FACTOR)));
+            self.next_look = Some(Instant::now() + REST.max(began.elapsed() * REST_FACTOR));
         }
         for (path, came) in self.grown() {
             if let Err(error) = hand_over(&path, &came) {
@@ -77,7 +77,7 @@ impl Files {
 
     /// Looks for files that are longer than they were, or new; at first only how long they are.
     fn look(&mut self) -> io::Result<()> {
-        let is_first = self.looked.is_none();
+        let is_first = self.next_look.is_none();
         let mut lengths = HashMap::with_capacity(self.lengths.len());
         for database in read_dir(&self.base)? {
             let database = database?;

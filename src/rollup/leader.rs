@@ -97,16 +97,20 @@ async fn run_always(options: PgConnectOptions, edition: Edition, keep: Keep, eve
         let began = Instant::now();
         let done = round(&mut connection, &options, edition, retention_due.then_some(&keep)).await;
         Task::Rollups.ended(began, done.is_ok());
-        match done {
-            Ok(()) => pause = every.max(began.elapsed().min(LONGEST_REST)),
+        let rest = match done {
+            Ok(()) => {
+                pause = every;
+                every.max(began.elapsed().min(LONGEST_REST))
+            }
             Err(error) => {
                 // The connection may be what is broken, and it may hold the lock: a new one starts clean.
                 connection = None;
                 pause = (pause * 2).min(LONGEST_PAUSE).max(every);
                 tracing::warn!(%error, again_in = ?pause, "rollups could not be refreshed");
+                pause
             }
-        }
-        tokio::time::sleep(pause).await;
+        };
+        tokio::time::sleep(rest).await;
     }
 }
 

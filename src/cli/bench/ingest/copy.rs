@@ -69,10 +69,11 @@ pub async fn measure(scratch: &Scratch, edition: Edition, length: Duration) -> R
     let parts = parts(&mut db).await?;
     scratch.empty().await?;
     const PLAIN: &str = include_str!("../../../../sql/bench/plain.sql");
-    sqlx::raw_sql(PLAIN).execute(&mut db).await?;
-    let limit = copy(scratch, "bench_plain", &parts, 1, length).await?;
-    sqlx::raw_sql(PLAIN).execute(&mut db).await?;
-    let parallel_limit = copy(scratch, "bench_plain", &parts, CONNECTIONS, length).await?;
+    let mut plain = async |connections| {
+        sqlx::raw_sql(PLAIN).execute(&mut db).await?;
+        copy(scratch, "bench_plain", &parts, connections, length).await
+    };
+    let (limit, parallel_limit) = (plain(1).await?, plain(CONNECTIONS).await?);
     let fastest = limit.faster(parallel_limit);
     sqlx::raw_sql(PLAIN).execute(&mut db).await?;
     sqlx::raw_sql(include_str!("../../../../sql/bench/without_index.sql")).execute(&mut db).await?;

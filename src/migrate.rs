@@ -68,7 +68,7 @@ async fn locked(db: &mut PgConnection, edition: Edition, target: Target) -> Resu
         db.execute(include_str!("../sql/schema/functions.sql")).await?;
         rollup::apply(db, edition).await?;
         db.execute(include_str!("../sql/schema/views.sql")).await?;
-        analytics::apply(db, edition).await?;
+        analytics::apply(db).await?;
     }
     Ok(())
 }

@@ -9,5 +9,5 @@ SELECT {labels}, r.metric, r.unit, r.period AS {period},
        (min(ARRAY[(extract(epoch FROM r.first_ts) * 1000000)::bigint, r.first_value]))[2] * ({unit}) AS first_value,
        max(r.last_ts) AS last_at,
        (max(ARRAY[(extract(epoch FROM r.last_ts) * 1000000)::bigint, r.last_value]))[2] * ({unit}) AS last_value
-FROM ({members}) AS r
+FROM ({member}) AS r
 GROUP BY {labels}, r.metric, r.unit, r.kind, r.scale, r.period

@@ -12,7 +12,7 @@ BEGIN
         EXECUTE format('REVOKE TEMPORARY, CREATE ON DATABASE %I FROM PUBLIC', here);
     END IF;
     -- Whatever is in the schema public, and TimescaleDB's views. Its other schemas it must find for whoever reads a
-    -- hypertable; there the tables and functions are closed, but for three that continuous aggregates call.
+    -- hypertable; there the tables and functions are closed.
     FOR of IN
         SELECT n.nspname FROM pg_namespace AS n
         WHERE n.nspname IN ('public', 'timescaledb_information', 'timescaledb_experimental')
@@ -35,8 +35,7 @@ BEGIN
     FOR of IN
         SELECT p.oid::regprocedure AS name FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
         WHERE CASE
-                WHEN n.nspname LIKE '\_timescaledb\_%' THEN
-                    p.proname NOT IN ('to_timestamp', 'to_unix_microseconds', 'cagg_watermark')
+                WHEN n.nspname LIKE '\_timescaledb\_%' THEN true
                 WHEN n.nspname = 'public' THEN
                     NOT EXISTS (SELECT FROM pg_depend AS d
                                 WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')

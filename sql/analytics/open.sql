@@ -23,8 +23,7 @@ UNION ALL
 SELECT 'functions of TimescaleDB, of which ' || min(p.oid::regprocedure::text), true
 FROM pg_proc AS p
 JOIN pg_namespace AS n ON n.oid = p.pronamespace
-WHERE n.nspname LIKE '\_timescaledb\_%' AND p.proname NOT IN ('to_timestamp', 'to_unix_microseconds', 'cagg_watermark')
-  AND has_function_privilege($1, p.oid, 'EXECUTE')
+WHERE n.nspname LIKE '\_timescaledb\_%' AND has_function_privilege($1, p.oid, 'EXECUTE')
 HAVING count(*) > 0
 UNION ALL
 SELECT 'the function ' || p.oid::regprocedure::text, true

@@ -1,4 +1,4 @@
--- bench.no_policies: no policy refreshes or drops: most of the figures have no readings that they could be made from
+-- bench.no_policies: no policy of TimescaleDB converts or drops anything meanwhile
 SELECT count(*)
 FROM timescaledb_information.jobs AS j
 CROSS JOIN alter_job(j.job_id, scheduled => false)

@@ -1,5 +1,5 @@
 CREATE MATERIALIZED VIEW {name}
-WITH (timescaledb.continuous, timescaledb.materialized_only = false, timescaledb.create_group_indexes = false)
+WITH (timescaledb.continuous, timescaledb.materialized_only = true, timescaledb.create_group_indexes = false)
 AS {select}
 WITH NO DATA;
 SELECT set_chunk_time_interval('{name}', interval '{chunk}');

@@ -1,7 +1,7 @@
 -- rollups.status: for readings and each rollup ($1) the table behind it, the times of its chunks, how many of them are
--- compressed, its size in bytes, and up to when it is materialised, in microseconds since 1970
+-- compressed, its size in bytes, and from when on it is kept
 SELECT n.name, h.place::text AS place, coalesce(c.starts, '{}') AS starts, coalesce(c.ends, '{}') AS ends,
-       coalesce(c.compressed, 0) AS compressed, coalesce(hypertable_size(h.place), 0) AS bytes, w.watermark,
+       coalesce(c.compressed, 0) AS compressed, coalesce(hypertable_size(h.place), 0) AS bytes,
        k.since AS kept_from
 FROM unnest($1::text[]) WITH ORDINALITY AS n (name, position)
 LEFT JOIN timescaledb_information.continuous_aggregates AS a ON a.view_schema = 'public' AND a.view_name = n.name
@@ -14,7 +14,5 @@ LEFT JOIN LATERAL (
     FROM timescaledb_information.chunks
     WHERE hypertable_schema = coalesce(a.materialization_hypertable_schema, 'public')
       AND hypertable_name = coalesce(a.materialization_hypertable_name, n.name)) AS c ON true
-LEFT JOIN _timescaledb_catalog.continuous_agg AS g ON g.user_view_schema = 'public' AND g.user_view_name = n.name
-LEFT JOIN _timescaledb_catalog.continuous_aggs_watermark AS w ON w.mat_hypertable_id = g.mat_hypertable_id
 LEFT JOIN kept_from AS k ON k.relation = n.name
 ORDER BY n.position

@@ -9,7 +9,7 @@ WITH next AS MATERIALIZED (
     SELECT hour, coalesce((pg_column_size(channels) - 20) / 4, (SELECT count(*) FROM channel))
                  / CASE WHEN billing_day IS NULL THEN 1.0 ELSE 5.0 END AS weight
     FROM reading_change
-    WHERE hour >= $1 AND hour < $2
+    WHERE hour >= $1 AND hour < $2{only}
     ORDER BY hour
     LIMIT $3),
 hours AS MATERIALIZED (

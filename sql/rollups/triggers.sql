@@ -61,8 +61,6 @@ CREATE OR REPLACE FUNCTION readings_copied(
     of_first_times timestamptz[], of_counts integer[], of_value_mins bigint[], of_value_maxs bigint[],
     of_first_values bigint[], of_last_times timestamptz[], of_last_values bigint[])
 RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-    most integer := nullif('{detail}', 'all');
 BEGIN
     LOCK TABLE ONLY reading IN ROW EXCLUSIVE MODE;
     IF NOT EXISTS (SELECT FROM _timescaledb_catalog.chunk
@@ -72,14 +70,12 @@ BEGIN
     END IF;
     INSERT INTO reading_change (hour, channels, billing_day, customers, groups, increment_sums, value_sums, first_times,
                                 counts, value_mins, value_maxs, first_values, last_times, last_values)
-    -- Of an hour that is noted as a whole the first place is null, and so is what is taken from there on.
-    SELECT hour, of_channels[first:last], CASE WHEN first IS NOT NULL THEN billing_day END, of_customers[first:last],
+    SELECT hour, of_channels[first:last], billing_day, of_customers[first:last],
            of_groups[first:last], of_increment_sums[first:last], of_value_sums[first:last], of_first_times[first:last],
            of_counts[first:last], of_value_mins[first:last], of_value_maxs[first:last], of_first_values[first:last],
            of_last_times[first:last], of_last_values[first:last]
-    FROM (SELECT hour, billing_day, CASE WHEN (last - before > most) IS NOT TRUE THEN before + 1 END AS first, last
-          FROM (SELECT hour, billing_day, lag(last, 1, 0) OVER (ORDER BY place) AS before, last
-                FROM unnest(of_hours, of_billing_days, ends) WITH ORDINALITY AS n (hour, billing_day, last, place)) AS n) AS n;
+    FROM (SELECT hour, billing_day, 1 + lag(last, 1, 0) OVER (ORDER BY place) AS first, last
+          FROM unnest(of_hours, of_billing_days, ends) WITH ORDINALITY AS n (hour, billing_day, last, place)) AS n;
     PERFORM refuse_dropped((SELECT min(hour) FROM unnest(of_hours) AS hour));
 END $$;
 COMMENT ON FUNCTION readings_copied(text, timestamptz[], integer[], integer[], date[], integer[], integer[], bigint[], bigint[], timestamptz[], integer[], bigint[], bigint[], bigint[], timestamptz[], bigint[]) IS 'Notes in reading_change readings that were copied into a chunk: its rows, each with where its elements end among those of all; null for columns that are. Raises an error where nothing may be copied to.';
@@ -116,7 +112,7 @@ COMMENT ON FUNCTION readings_truncated() IS 'Notes in reading_change that the re
 
 DROP TRIGGER IF EXISTS reading_inserted ON reading;
 CREATE TRIGGER reading_inserted AFTER INSERT ON reading REFERENCING NEW TABLE AS changed
-    FOR EACH STATEMENT EXECUTE FUNCTION {inserted};
+    FOR EACH STATEMENT EXECUTE FUNCTION readings_added();
 DROP TRIGGER IF EXISTS reading_updated ON reading;
 CREATE TRIGGER reading_updated AFTER UPDATE ON reading REFERENCING OLD TABLE AS before NEW TABLE AS changed
     FOR EACH STATEMENT EXECUTE FUNCTION reading_changed('{detail}');

@@ -11,7 +11,6 @@ use crate::core::alert::{Figure, Look};
 use crate::core::decimal::Scaled;
 use crate::core::interval::Interval;
 use crate::core::period::{Range, hour_of, month_of};
-use crate::database::Edition;
 use crate::http::problem::{Code, Result};
 use crate::usage::{Figures, Many, Metric, Question, Span, Stat, Whose};
 
@@ -75,15 +74,9 @@ impl Depth {
 }
 
 /// What each of a provider's alerts looks at; none where its figures cannot be told.
-pub async fn looks(
-    db: &mut PgConnection,
-    edition: Edition,
-    rows: &[&Row],
-    depth: Depth,
-    time: As,
-) -> Result<Vec<Option<Looks>>> {
+pub async fn looks(db: &mut PgConnection, rows: &[&Row], depth: Depth, time: As) -> Result<Vec<Option<Looks>>> {
     let Some(provider_id) = rows.first().map(|row| row.provider_id) else { return Ok(Vec::new()) };
-    let mut provider = Provider { many: Many::of_provider(db, provider_id).await?, edition, time };
+    let mut provider = Provider { many: Many::of_provider(db, provider_id).await?, time };
     let ids: Vec<i32> = rows.iter().filter_map(|row| row.metric_id).collect();
     let metrics = provider.many.metrics(db, &ids).await?;
     let mut alike = BTreeMap::<About, Vec<usize>>::new();
@@ -142,7 +135,6 @@ impl About {
 
 struct Provider {
     many: Many,
-    edition: Edition,
     time: As,
 }
 
@@ -192,7 +184,7 @@ impl Provider {
         // The table's check keeps it within 0 to 9.
         let scale = metric.scale as u8;
         let question = Question { metric, stats, bucket: bucket.into(), range, whose: &whose };
-        let found = self.many.ask(db, self.edition, &question, self.time.fresh_through).await?;
+        let found = self.many.ask(db, &question, self.time.fresh_through).await?;
         let of_row = |(row, periods): (&&Row, Vec<(Span, Figures)>)| self.looks_of(row, periods, scale);
         Ok(rows.iter().zip(found).map(of_row).collect())
     }

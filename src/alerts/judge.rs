@@ -74,7 +74,7 @@ pub async fn judge(db: &mut PgConnection, edition: Edition, now: DateTime<Utc>, 
             .await?;
         let Some(last) = rows.last() else { return Ok(happened) };
         after = last.alert_id;
-        let judged = judge_set(&mut snapshot, edition, &rows, depth, As { now, fresh_through }).await?;
+        let judged = judge_set(&mut snapshot, &rows, depth, As { now, fresh_through }).await?;
         snapshot.rollback().await?;
         // A snapshot that saw chunks on their way to the columnstore is no good; the next look is another one.
         if chunks.is_none() || columnstore::conversions(db).await? == chunks.unwrap_or_default() {
@@ -84,20 +84,14 @@ pub async fn judge(db: &mut PgConnection, edition: Edition, now: DateTime<Utc>, 
 }
 
 /// What is to be written of a set of alerts.
-async fn judge_set<'a>(
-    db: &mut PgConnection,
-    edition: Edition,
-    rows: &'a [Row],
-    depth: Depth,
-    time: As,
-) -> Result<Vec<Judged<'a>>> {
+async fn judge_set<'a>(db: &mut PgConnection, rows: &'a [Row], depth: Depth, time: As) -> Result<Vec<Judged<'a>>> {
     let mut providers = BTreeMap::<i32, Vec<&Row>>::new();
     for row in rows {
         providers.entry(row.provider_id).or_default().push(row);
     }
     let mut judged = Vec::new();
     for rows in providers.into_values() {
-        let looks = figures::looks(db, edition, &rows, depth, time).await?;
+        let looks = figures::looks(db, &rows, depth, time).await?;
         for (row, looks) in rows.into_iter().zip(looks) {
             let Some(looks) = looks else { continue };
             let one = judge_one(row, &looks, depth, time.now)?;

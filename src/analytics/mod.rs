@@ -19,8 +19,7 @@ pub mod usage;
 use chrono::{Datelike, Utc};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use crate::database::Edition;
-use crate::rollup::{self, Stores};
+use crate::rollup;
 
 pub use about::VIEWS;
 pub use password::Password;
@@ -34,8 +33,8 @@ fn unit(scale: &str) -> String {
 
 /// Makes the views, or leaves them alone when they are there as they should be. A release may add columns at the end of
 /// a view, and views; PostgreSQL refuses anything else.
-pub async fn apply(db: &mut PgConnection, edition: Edition) -> sqlx::Result<()> {
-    let statements = statements(db, edition).await?;
+pub async fn apply(db: &mut PgConnection) -> sqlx::Result<()> {
+    let statements = statements();
     let fingerprint = rollup::fingerprint(&statements);
     let views: Vec<_> = VIEWS.iter().map(|(view, _)| *view).collect();
     let there: bool = sqlx::query_scalar(include_str!("../../sql/analytics/there.sql"))
@@ -55,19 +54,15 @@ pub async fn apply(db: &mut PgConnection, edition: Edition) -> sqlx::Result<()> 
     transaction.commit().await
 }
 
-async fn statements(db: &mut PgConnection, edition: Edition) -> sqlx::Result<Vec<String>> {
-    let stores = match edition {
-        Edition::Apache => Stores::default(),
-        Edition::Community => Stores::read(db).await?,
-    };
+fn statements() -> Vec<String> {
     let plain = [
         include_str!("../../sql/analytics/functions.sql"),
         include_str!("../../sql/analytics/hierarchy.sql"),
         include_str!("../../sql/analytics/readings.sql"),
     ];
     let plain = plain.map(|sql| sql.replace("{anchor}", usage::ANCHOR).replace("{unit}", &unit("m.scale")));
-    let usage = usage::views(&stores, Utc::now().year());
-    Ok(plain.into_iter().chain(usage).chain([about::comments()]).collect())
+    let usage = usage::views(Utc::now().year());
+    plain.into_iter().chain(usage).chain([about::comments()]).collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use crate::analytics::spans::spans;
 use crate::analytics::unit;
-use crate::rollup::Stores;
 use crate::rollup::definition::Period;
 
 /// Whose figures a view has.
@@ -57,10 +56,10 @@ LEFT JOIN device_group AS g ON g.group_id = r.group_id",
 ];
 
 /// The statements that make the views; `year` is the one that it is.
-pub fn views(stores: &Stores, year: i32) -> Vec<String> {
+pub fn views(year: i32) -> Vec<String> {
     let views = LEVELS.iter().flat_map(|level| PERIODS.map(|(period, adverb, noun)| (level, period, adverb, noun)));
     let view = |(level, period, adverb, noun): (&Level, Period, &str, &str)| {
-        let branches: Vec<_> = level.branches(stores, period, year).iter().map(|of| level.branch(of, noun)).collect();
+        let branches: Vec<_> = level.branches(period, year).iter().map(|of| level.branch(of, noun)).collect();
         include_str!("../../sql/analytics/usage.sql")
             .replace("{view}", &format!("{}_usage_{adverb}", level.name))
             .replace("{branches}", &branches.join("UNION ALL\n"))
@@ -69,8 +68,8 @@ pub fn views(stores: &Stores, year: i32) -> Vec<String> {
 }
 
 impl Level {
-    /// What each branch reads: the members of a union.
-    fn branches(&self, stores: &Stores, period: Period, year: i32) -> Vec<Vec<String>> {
+    /// What each branch reads.
+    fn branches(&self, period: Period, year: i32) -> Vec<String> {
         let (adverb, billing, time) = match period {
             Period::Hour => ("hourly", "billing_day", "r.bucket"),
             Period::Day => ("daily", "billing_day", "r.billing_day"),
@@ -79,7 +78,8 @@ impl Level {
         // Months of days that begin on another day than the first are put together from days.
         let has_own_months = period == Period::Month && self.name != "provider";
         let calendar = if has_own_months { format!("\n  AND ({ANCHOR}) = 1") } else { String::new() };
-        let branch = |conditions: String| self.members(stores, adverb, time, &(conditions + &calendar));
+        let of = |adverb: &str| format!("{}_{adverb}", self.subject);
+        let branch = |conditions: String| self.member(&of(adverb), time, &(conditions + &calendar));
         let mut branches: Vec<_> =
             spans(period, year).iter().map(|span| branch(span.conditions(period, billing))).collect();
         if has_own_months {
@@ -87,21 +87,9 @@ impl Level {
             // Asked once: where no such customer is visible, no day is looked at.
             let any = include_str!("../../sql/analytics/any_anchor.sql");
             let conditions = format!("\n  AND EXISTS ({any})\n  AND ({ANCHOR}) > 1");
-            branches.push(self.members(stores, "daily", &month, &conditions));
+            branches.push(self.member(&of("daily"), &month, &conditions));
         }
         branches
-    }
-
-    /// A rollup; or what of it is materialised, where indexes are, and what is not.
-    fn members(&self, stores: &Stores, adverb: &str, time: &str, conditions: &str) -> Vec<String> {
-        let rollup = format!("{}_{adverb}", self.subject);
-        let Some(store) = stores.of(&rollup) else {
-            return vec![self.member(&rollup, time, conditions)];
-        };
-        // One snapshot sees the watermark and all that was materialised up to it.
-        let edge = include_str!("../../sql/analytics/edge.sql").replace("{number}", &store.number.to_string());
-        let cut = |operator| format!("{conditions}\n  AND r.bucket {operator} {}", edge.trim_end());
-        vec![self.member(&store.name, time, &cut("<")), self.member(&rollup, time, &cut(">="))]
     }
 
     fn member(&self, source: &str, time: &str, conditions: &str) -> String {
@@ -115,12 +103,12 @@ impl Level {
             .replace("{conditions}", conditions)
     }
 
-    fn branch(&self, members: &[String], period: &str) -> String {
+    fn branch(&self, member: &str, period: &str) -> String {
         let labels: Vec<_> = self.labels.iter().map(|(label, _)| format!("r.{label}")).collect();
         include_str!("../../sql/analytics/branch.sql")
             .replace("{labels}", &labels.join(", "))
             .replace("{period}", period)
             .replace("{unit}", &unit("r.scale"))
-            .replace("{members}", &members.join("UNION ALL\n"))
+            .replace("{member}", member)
     }
 }

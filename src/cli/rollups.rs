@@ -167,21 +167,20 @@ fn page(status: &Status) -> String {
     let time = |at: Option<DateTime<Utc>>| at.map_or("-".to_owned(), |at| at.format("%Y-%m-%d %H:%M").to_string());
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
-    table.set_header(["", "oldest", "newest", "stored up to", "kept from", "chunks", "compressed", "MiB"]);
+    table.set_header(["", "oldest", "newest", "kept from", "chunks", "compressed", "MiB"]);
     for relation in &status.relations {
-        let Relation { name, oldest, newest, chunks, compressed_chunks, bytes, materialized_to, kept_from } = relation;
+        let Relation { name, oldest, newest, chunks, compressed_chunks, bytes, kept_from } = relation;
         table.add_row([
             name.clone(),
             time(*oldest),
             time(*newest),
-            time(*materialized_to),
             time(*kept_from),
             chunks.to_string(),
             compressed_chunks.to_string(),
             (bytes / (1 << 20)).to_string(),
         ]);
     }
-    for column in table.column_iter_mut().skip(5) {
+    for column in table.column_iter_mut().skip(4) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     let pending = match status.pending.since {

@@ -339,7 +339,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_policies_still_refresh_is_not_compressed() {
+    fn what_is_still_added_to_is_not_compressed() {
         let after = |text| columnstore_after(text).map(|after| after.0.map(|after| after.num_days()));
         assert_eq!(after("40d"), Ok(Some(40)));
         assert_eq!(after("168h"), Ok(Some(7)));

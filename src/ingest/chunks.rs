@@ -22,8 +22,6 @@ pub struct Chunks(Mutex<BTreeMap<DateTime<Utc>, Chunk>>);
 pub struct Chunk {
     /// With its schema, quoted.
     pub name: String,
-    /// Whether the refresher adds what came in, and so wants to be told the sums.
-    pub sums: bool,
     since: DateTime<Utc>,
     until: DateTime<Utc>,
 }

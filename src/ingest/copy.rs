@@ -36,7 +36,7 @@ pub async fn append(db: &mut PgConnection, rows: &[&Row<'_>], chunks: Option<&Ch
         match chunk.filter(|chunk| rows.iter().all(|row| chunk.holds(row.raw.at))) {
             Some(chunk) => {
                 copy(db, &chunk.name, rows).await?;
-                note(db, &chunk, &Changes::of(rows, chunk.sums)).await?;
+                note(db, &chunk, &Changes::of(rows)).await?;
             }
             None => _ = rest.insert(*day),
         }

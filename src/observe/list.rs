@@ -74,7 +74,7 @@ families! {
     Histogram "meterbase_rollup_refresh_duration_seconds", "seconds", [],
         "Time to follow one batch of changes";
     Counter "meterbase_rollup_buckets_total", "buckets", [],
-        "Rows (Community edition: windows) of rollups that were refreshed after changes";
+        "Rows of rollups that followed changes; windows that were refreshed, on the Community edition, count too";
     Counter "meterbase_dropped_chunks_total", "chunks", ["relation"],
         "Chunks that were dropped because they were older than they are kept, by readings or rollup";
     Gauge "meterbase_alerts", "alerts", [],

@@ -25,20 +25,17 @@ use super::definition::{ROLLUPS, Rollup};
 use super::figures::{FIGURES, figure_columns};
 
 /// Most (channel, hour)s that one batch recomputes: some seconds of work.
-const BATCH: i64 = 50_000;
+pub(super) const BATCH: i64 = 50_000;
 
 /// What changed is looked up in its source before anything else is joined: nothing is known of how many rows a step has.
 /// What is made of it is sorted, or grouped, in memory.
-const SETTINGS: &str = "SET LOCAL join_collapse_limit = 1; SET LOCAL work_mem = '64MB'";
+pub(super) const SETTINGS: &str = "SET LOCAL join_collapse_limit = 1; SET LOCAL work_mem = '64MB'";
 
 /// What recomputes each rollup, in the order of [`ROLLUPS`].
 static RECOMPUTE: LazyLock<Vec<String>> = LazyLock::new(|| ROLLUPS.iter().map(recompute).collect());
 
 /// What takes changes out of the log.
-static TAKE: LazyLock<String> = LazyLock::new(|| {
-    let figures = include_str!("../../sql/rollups/figures_of_rollups.sql").trim_end();
-    include_str!("../../sql/rollups/take_changes.sql").replace("{figures}", figures)
-});
+static TAKE: LazyLock<String> = LazyLock::new(|| take(""));
 
 /// What adds to all of [`ROLLUPS`] what came in; planned for how much that is.
 static APPEND: LazyLock<String> = LazyLock::new(append);
@@ -50,11 +47,7 @@ pub async fn batch(db: &mut PgConnection, newest: bool) -> sqlx::Result<Option<u
     make_for_rollups(db, "added", table_of_additions).await?;
     let mut transaction = db.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
     sqlx::raw_sql(SETTINGS).execute(&mut *transaction).await?;
-    let month: Option<DateTime<Utc>> = sqlx::query_scalar(include_str!("../../sql/rollups/next_month.sql"))
-        .bind(newest)
-        .fetch_one(&mut *transaction)
-        .await?;
-    let Some(month) = month else { return Ok(None) };
+    let Some(month) = next_month(&mut transaction, newest).await? else { return Ok(None) };
     let next_month = month + Months::new(1);
     let days: Vec<Day> = sqlx::query_as(AssertSqlSafe(TAKE.as_str()))
         .bind(month)
@@ -78,10 +71,19 @@ pub async fn batch(db: &mut PgConnection, newest: bool) -> sqlx::Result<Option<u
         changed += count(bounded(sql.clone(), month, next_month).fetch_one(&mut *transaction).await?)?;
     }
     transaction.commit().await?;
-    if changed > MANY {
-        analyze_new_chunks(db).await?;
-    }
+    analyze_new_chunks(db, changed).await?;
     Ok(Some(changed))
+}
+
+/// The month of the newest pending change, or of the oldest; none when nothing is pending.
+pub(super) async fn next_month(db: &mut PgConnection, newest: bool) -> sqlx::Result<Option<DateTime<Utc>>> {
+    sqlx::query_scalar(include_str!("../../sql/rollups/next_month.sql")).bind(newest).fetch_one(db).await
+}
+
+/// The statement that takes changes out of the log, `only` some of them.
+pub(super) fn take(only: &str) -> String {
+    let figures = include_str!("../../sql/rollups/figures_of_rollups.sql").trim_end();
+    include_str!("../../sql/rollups/take_changes.sql").replace("{figures}", figures).replace("{only}", only.trim_end())
 }
 
 /// Changed rows of a batch from which on chunks may have grown that nothing is known of.
@@ -89,7 +91,10 @@ const MANY: u64 = 1_000;
 
 /// Gathers statistics of chunks that have none, once in the life of a chunk. Autovacuum does that minutes later; until
 /// then the planner may take any index for as good as another, and a backfill takes many times as long.
-async fn analyze_new_chunks(db: &mut PgConnection) -> sqlx::Result<()> {
+pub(super) async fn analyze_new_chunks(db: &mut PgConnection, changed: u64) -> sqlx::Result<()> {
+    if changed <= MANY {
+        return Ok(());
+    }
     let chunks: Vec<String> =
         sqlx::query_scalar(include_str!("../../sql/rollups/new_chunks.sql")).fetch_all(&mut *db).await?;
     for chunk in chunks {
@@ -99,14 +104,14 @@ async fn analyze_new_chunks(db: &mut PgConnection) -> sqlx::Result<()> {
 }
 
 /// How many rows a statement says that it changed.
-fn count(row: PgRow) -> sqlx::Result<u64> {
+pub(super) fn count(row: PgRow) -> sqlx::Result<u64> {
     row.try_get(0).map(i64::unsigned_abs)
 }
 
 /// A UTC day with something to be recomputed.
 #[derive(sqlx::FromRow)]
-struct Day {
-    day: DateTime<Utc>,
+pub(super) struct Day {
+    pub day: DateTime<Utc>,
     /// Whether an hour of it is to be recomputed for all channels.
     whole_hours: bool,
 }
@@ -152,7 +157,7 @@ pub(super) async fn make_for_rollups(
 }
 
 /// Makes the table that holds what came in, for the first of [`ROLLUPS`]; what it adds to the others is made from that.
-fn table_of_additions(rollup: &Rollup) -> String {
+pub(super) fn table_of_additions(rollup: &Rollup) -> String {
     match rollup.source.as_str() {
         "reading" => {
             let table = include_str!("../../sql/rollups/added.sql");
@@ -165,12 +170,10 @@ fn table_of_additions(rollup: &Rollup) -> String {
 /// The statement that adds to the rollups what came in.
 fn append() -> String {
     let (first, above) = ROLLUPS.split_first().expect("the first rollup is made from readings");
-    let new = above.iter().map(|rollup| {
-        let select = rollup.select_from(&format!("new_{}", rollup.source), "", "");
-        format!(",\nnew_{} AS MATERIALIZED (\n{select})", rollup.name)
-    });
+    let new = above.iter().map(|rollup| format!(",\nnew_{} AS MATERIALIZED (\n{})", rollup.name, select_new(rollup)));
     let add = ROLLUPS.iter().map(|rollup| {
         let add = include_str!("../../sql/rollups/add.sql")
+            .replace("{sums}", &sums("excluded"))
             .replace("{columns}", &rollup.columns().join(", "))
             .replace("{identity}", &rollup.index_columns())
             .replace("{name}", &rollup.name);
@@ -178,10 +181,27 @@ fn append() -> String {
     });
     let changed: Vec<_> = ROLLUPS.iter().map(|rollup| format!("(SELECT count(*) FROM {}_put)", rollup.name)).collect();
     include_str!("../../sql/rollups/append.sql")
-        .replace("{columns}", &first.columns().join(", "))
+        .replace("{select}", &select_new(first))
         .replace("{name}", &first.name)
         .replace("{added}", &new.chain(add).collect::<String>())
         .replace("{changed}", &changed.join(" + "))
+}
+
+/// What came in, as it is added to a rollup.
+pub(super) fn select_new(rollup: &Rollup) -> String {
+    match rollup.source.as_str() {
+        "reading" => format!(
+            "    SELECT {} FROM added_{} JOIN (SELECT channel_id, device_id, metric_id FROM channel) AS c USING (channel_id)",
+            rollup.columns().join(", "),
+            rollup.name
+        ),
+        source => rollup.select_from(&format!("new_{source}"), "", ""),
+    }
+}
+
+/// The sums of what a row has and what is new.
+pub(super) fn sums(new: &str) -> String {
+    include_str!("../../sql/rollups/sums.sql").trim_end().replace("{new}", new)
 }
 
 /// What a rollup should be in [$1, $2) in the buckets that were touched.

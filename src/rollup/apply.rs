@@ -9,9 +9,9 @@ use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::definition::{Period, ROLLUPS, Rollup};
-use super::few;
 use super::figures::{FIGURES, figure_columns};
 use super::index::Index;
+use super::rows;
 use crate::database::Edition;
 
 #[derive(Debug, thiserror::Error)]
@@ -137,9 +137,9 @@ async fn drop_all(db: &mut PgConnection) -> sqlx::Result<()> {
 
 /// Everything that makes the rollups of an edition, in order.
 fn statements(edition: Edition) -> Vec<String> {
-    let rollups = ROLLUPS.iter().enumerate().map(|(index, rollup)| match edition {
+    let rollups = ROLLUPS.iter().map(|rollup| match edition {
         Edition::Apache => hypertable(rollup),
-        Edition::Community => continuous_aggregate(rollup, index),
+        Edition::Community => continuous_aggregate(rollup),
     });
     rollups.chain(ROLLUPS.iter().map(|rollup| indexes(rollup, edition))).collect()
 }
@@ -148,7 +148,7 @@ fn statements(edition: Edition) -> Vec<String> {
 fn around(edition: Edition) -> Vec<String> {
     let detail = match edition {
         Edition::Apache => "all".to_owned(),
-        Edition::Community => few::MOST_OF_A_STATEMENT.to_string(),
+        Edition::Community => rows::MOST_OF_A_STATEMENT.to_string(),
     };
     // Where there is a columnstore, a trigger has no transition table of deleted rows.
     let deleted = match edition {
@@ -157,24 +157,16 @@ fn around(edition: Edition) -> Vec<String> {
         }
         Edition::Community => "FOR EACH ROW EXECUTE FUNCTION reading_row_deleted()",
     };
-    // What readings that came in add up to is noted where it is added.
-    let inserted = match edition {
-        Edition::Apache => "readings_added()".to_owned(),
-        Edition::Community => format!("reading_changed('{detail}')"),
-    };
     let figures = include_str!("../../sql/rollups/figures_of_readings.sql").trim_end();
-    let additions = (edition == Edition::Apache)
-        .then(|| include_str!("../../sql/rollups/additions.sql").replace("{figures}", figures));
-    let triggers = include_str!("../../sql/rollups/triggers.sql")
-        .replace("{detail}", &detail)
-        .replace("{inserted}", &inserted)
-        .replace("{deleted}", deleted);
-    let guards = (edition == Edition::Community).then(|| include_str!("../../sql/rollups/keep_figures.sql").to_owned());
+    let additions = include_str!("../../sql/rollups/additions.sql").replace("{figures}", figures);
+    let triggers =
+        include_str!("../../sql/rollups/triggers.sql").replace("{detail}", &detail).replace("{deleted}", deleted);
+    let guards = (edition == Edition::Community)
+        .then(|| include_str!("../../sql/rollups/guards.sql").replace("{setting}", rows::HOURS));
     let comments = ROLLUPS.iter().map(|rollup| comments(rollup, edition));
-    let changes_often = |rollup: &&Rollup| edition == Edition::Apache && rollup.period != Period::Hour;
-    let room = ROLLUPS.iter().filter(changes_often);
+    let room = ROLLUPS.iter().filter(|rollup| rollup.period != Period::Hour);
     let room = room.map(|rollup| include_str!("../../sql/rollups/room.sql").replace("{name}", &rollup.name));
-    comments.chain(additions).chain([triggers]).chain(guards).chain(room).collect()
+    comments.chain([additions, triggers]).chain(guards).chain(room).collect()
 }
 
 fn hypertable(rollup: &Rollup) -> String {
@@ -184,14 +176,12 @@ fn hypertable(rollup: &Rollup) -> String {
         .replace("{figures}", &figure_columns())
 }
 
-/// `index` spreads the policies over minutes, sources first, so that they do not wait for each other.
-fn continuous_aggregate(rollup: &Rollup, index: usize) -> String {
-    // A policy reaches back a little only: it must stay clear of the columnstore, and of what is no longer kept, whose
-    // figures it would erase. What it does not reach is the leader's: late data, and gaps after a long standstill.
-    let (schedule, reach) = match rollup.period {
-        Period::Hour => ("30 minutes", "3 days"),
-        Period::Day => ("3 hours", "7 days"),
-        Period::Month => ("12 hours", "4 months"),
+fn continuous_aggregate(rollup: &Rollup) -> String {
+    // Less than the least time after which chunks go to the columnstore.
+    let reach = match rollup.period {
+        Period::Hour => "3 days",
+        Period::Day => "7 days",
+        Period::Month => "4 months",
     };
     let templates =
         [include_str!("../../sql/rollups/continuous_aggregate.sql"), include_str!("../../sql/rollups/policy.sql")];
@@ -199,8 +189,6 @@ fn continuous_aggregate(rollup: &Rollup, index: usize) -> String {
         .replace("{reach}", reach)
         .replace("{select}", &rollup.select("", ""))
         .replace("{width}", rollup.period.width())
-        .replace("{schedule}", schedule)
-        .replace("{minute}", &index.to_string())
 }
 
 fn named(template: &str, rollup: &Rollup) -> String {

@@ -1,8 +1,8 @@
 //! The columnstore of the Community edition: chunks of readings and rollups are converted to it some time after their
 //! end, and can still be changed there.
 //!
-//! A chunk of a rollup is converted only when no refresh policy looks at it any more. Late data behind that is the
-//! refresher's, whose connections may decompress as much as they need.
+//! A chunk of a rollup is converted only when hardly anything is added to it any more: it is not added to, but recomputed
+//! then, for which the refresher's connections may decompress as much as they need.
 
 use chrono::TimeDelta;
 use sqlx::postgres::types::PgInterval;
@@ -76,12 +76,12 @@ fn of_rollup(rollup: &Rollup, after: Option<TimeDelta>) -> Table {
         kind: "MATERIALIZED VIEW",
         segment_by: segment.join(", "),
         order_by: order.join(", "),
-        after: after.map(|after| after.max(beyond_policy(rollup.period))),
+        after: after.map(|after| after.max(quiet(rollup.period))),
     }
 }
 
-/// A time that no refresh policy reaches back to.
-fn beyond_policy(period: Period) -> TimeDelta {
+/// A time after which few readings come that a bucket is made from.
+fn quiet(period: Period) -> TimeDelta {
     match period {
         Period::Hour => TimeDelta::days(4),
         Period::Day => TimeDelta::days(8),

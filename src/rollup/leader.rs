@@ -55,7 +55,7 @@ pub async fn unlock(db: &mut PgConnection) -> sqlx::Result<()> {
 async fn batch(db: &mut PgConnection, edition: Edition, newest: bool) -> sqlx::Result<Option<u64>> {
     match edition {
         Edition::Apache => apache::batch(db, newest).await,
-        Edition::Community => community::batch(db).await,
+        Edition::Community => community::batch(db, newest).await,
     }
 }
 
@@ -125,7 +125,7 @@ async fn round(
         None => connection.insert(options.connect().await?),
     };
     let pending: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM reading_change)").fetch_one(&mut *db).await?;
-    if !pending && retention.is_none() && !(edition == Edition::Community && community::behind(db).await?) {
+    if !pending && retention.is_none() {
         return Ok(());
     }
     let leading: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(LOCK).fetch_one(&mut *db).await?;
@@ -156,11 +156,6 @@ async fn drop_old(db: &mut PgConnection, edition: Edition, keep: &Keep) -> sqlx:
 /// of new readings the late ones.
 pub(super) async fn follow(db: &mut PgConnection, edition: Edition) -> sqlx::Result<()> {
     retention::notice(db, edition).await?;
-    let (followed_at, an_hour_ago, a_day_ago): (Option<DateTime<Utc>>, bool, bool) =
-        sqlx::query_as(include_str!("../../sql/rollups/away_since.sql")).fetch_one(&mut *db).await?;
-    if let Some(followed_at) = followed_at.filter(|_| edition == Edition::Community && a_day_ago) {
-        community::close_gaps(db, followed_at).await?;
-    }
     let (began, snapshot): (DateTime<Utc>, String) =
         sqlx::query_as("SELECT clock_timestamp(), pg_current_snapshot()::text").fetch_one(&mut *db).await?;
     let (mut newest, mut pending) = (true, true);
@@ -177,12 +172,6 @@ pub(super) async fn follow(db: &mut PgConnection, edition: Edition) -> sqlx::Res
             .bind(&snapshot)
             .fetch_one(&mut *db)
             .await?;
-    }
-    if edition == Edition::Community {
-        community::advance(db, an_hour_ago).await?;
-    }
-    if an_hour_ago {
-        sqlx::query(include_str!("../../sql/rollups/followed.sql")).execute(db).await?;
     }
     Ok(())
 }

@@ -4,8 +4,8 @@
 //! - `index`: how their rows are found
 //! - [`apply`]: makes the rollups of an edition
 //! - `leader`: follows what changed, one server at a time
-//! - `community`, `window`: continuous aggregates, refreshed where late data touched them
-//! - `few`: their rows replaced, where few channels changed
+//! - `community`, `window`: continuous aggregates, and which of their buckets are refreshed
+//! - `rows`: what is materialised of them, added to or recomputed where readings changed
 //! - [`columnstore`]: when chunks are converted, on the Community edition
 //! - `apache`: hypertables of the same names and columns, added to or recomputed where readings changed
 //! - `stores`: where continuous aggregates keep what is materialised
@@ -23,13 +23,13 @@ mod apply;
 pub mod columnstore;
 mod community;
 pub mod definition;
-mod few;
 pub mod figures;
 mod freshness;
 mod index;
 mod leader;
 pub mod rebuild;
 pub mod retention;
+mod rows;
 pub mod status;
 mod stores;
 mod window;

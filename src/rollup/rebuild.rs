@@ -76,8 +76,9 @@ impl Rebuild {
             sqlx::raw_sql(AssertSqlSafe(statements.table.as_str())).execute(&mut *db).await?;
         }
         let mut transaction = db.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
-        let distrust = sqlx::query(include_str!("../../sql/rollups/distrust.sql")).bind(day).bind(next);
-        distrust.execute(&mut *transaction).await?;
+        let distrust =
+            include_str!("../../sql/rollups/distrust.sql").replace("{refreshed}", "c.hour >= $1 AND c.hour < $2");
+        sqlx::query(AssertSqlSafe(distrust)).bind(day).bind(next).execute(&mut *transaction).await?;
         // Nothing is known of what was just recomputed, and a nested loop over two days of rows would take hours.
         sqlx::query("SET LOCAL enable_nestloop = off").execute(&mut *transaction).await?;
         let closing = next == self.to || Period::Month.floor(next) == next;
@@ -112,9 +113,8 @@ impl Rebuild {
             let hours = std::iter::successors(Some(start), |hour| Some(*hour + TimeDelta::hours(1)));
             let hours: Vec<_> =
                 hours.take_while(|hour| *hour < end).filter(|hour| rollup.period.floor(*hour) >= kept).collect();
-            let materialized = community::materialized(db, rollup).await?;
-            for window in windows(&hours, rollup.period, &materialized) {
-                community::refresh(db, rollup, &window, dialect, true).await?;
+            for window in windows(&hours, rollup.period) {
+                community::refresh(db, rollup, &window, dialect).await?;
                 refreshed += 1;
             }
         }

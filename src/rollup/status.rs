@@ -57,13 +57,11 @@ pub struct Relation {
     pub name: String,
     /// Start of the oldest bucket that has a row, or the oldest reading.
     pub oldest: Option<DateTime<Utc>>,
-    /// The same of the newest. On the Community edition what is stored, not what is computed when asked.
+    /// The same of the newest.
     pub newest: Option<DateTime<Utc>>,
     pub chunks: usize,
     pub compressed_chunks: i64,
     pub bytes: i64,
-    /// Up to when a continuous aggregate is stored; what follows is computed from its source when asked.
-    pub materialized_to: Option<DateTime<Utc>>,
     /// From when on it is kept; none while nothing was dropped.
     pub kept_from: Option<DateTime<Utc>>,
 }
@@ -76,7 +74,6 @@ struct Found {
     ends: Vec<DateTime<Utc>>,
     compressed: i64,
     bytes: i64,
-    watermark: Option<i64>,
     kept_from: Option<DateTime<Utc>>,
 }
 
@@ -115,15 +112,12 @@ impl Found {
         let ranges: Vec<_> = self.starts.iter().copied().zip(self.ends.iter().copied()).collect();
         let oldest = self.extreme(db, "min", ranges.iter().copied()).await?;
         let newest = self.extreme(db, "max", ranges.iter().rev().copied()).await?;
-        // Before the first refresh it is further back than any time of chrono, or of a reading.
-        let materialized_to = self.watermark.and_then(DateTime::from_timestamp_micros);
         Ok(Relation {
             oldest,
             newest,
             chunks: ranges.len(),
             compressed_chunks: self.compressed,
             bytes: self.bytes,
-            materialized_to: materialized_to.filter(|at| at.timestamp() > 0),
             kept_from: self.kept_from,
             name: self.name,
         })

@@ -2,19 +2,14 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 /// The hypertable of a rollup.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Store {
     pub rollup: String,
-    /// By which TimescaleDB's catalog knows it.
-    pub number: i32,
     /// Its name with its schema, as SQL has it.
     pub name: String,
-    /// All buckets before are in it.
-    pub until: DateTime<Utc>,
 }
 
 /// By rollup, as one snapshot sees them; none where rollups are plain hypertables.

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use sqlx::{Connection, PgConnection};
 
 use super::ask::{Ask, Parameters};
-use super::tables::Tables;
 use super::{Found, Table, figures};
 use crate::database::{Edition, SNAPSHOT};
 use crate::http::access::Tenant;
@@ -33,7 +32,7 @@ pub async fn direct(db: &mut PgConnection, edition: Edition, tenant: &Tenant, qu
     let found = Found::find(&mut snapshot, tenant, &ask).await?;
     rollup::fresh_through(&mut snapshot, horizon).await?;
     let begun = Instant::now();
-    let mut table = Table::new(&ask, &found, edition);
+    let mut table = Table::new(&ask, &found);
     table.load(&mut snapshot, &found).await?;
     let figures = begun.elapsed();
     snapshot.commit().await?;
@@ -45,18 +44,12 @@ pub async fn direct(db: &mut PgConnection, edition: Edition, tenant: &Tenant, qu
 }
 
 /// What EXPLAIN ANALYZE says of the statements that read rollups for `GET /v1/usage?<query>`, in their order.
-pub async fn plans(
-    db: &mut PgConnection,
-    edition: Edition,
-    tenant: &Tenant,
-    query: &str,
-) -> Result<Vec<serde_json::Value>> {
+pub async fn plans(db: &mut PgConnection, tenant: &Tenant, query: &str) -> Result<Vec<serde_json::Value>> {
     let ask: Ask = extract::parameters::<Parameters>(query)?.read()?;
     let found = Found::find(db, tenant, &ask).await?;
     let metric_ids: Vec<_> = found.metrics.iter().map(|metric| metric.metric_id).collect();
-    let tables = Tables::read(db, edition).await?;
     let (range, bucket) = (&found.range, ask.bucket.into());
-    let query = figures::Query { metric_ids: &metric_ids, range, bucket, tables: &tables };
+    let query = figures::Query { metric_ids: &metric_ids, range, bucket };
     let mut plans = Vec::new();
     for source in &found.sources {
         if !found.counts_devices_alone() {

@@ -12,7 +12,6 @@ use crate::core::period::{self, Anchor, Bucket, Period, Range};
 use crate::http::problem::{Problem, Result};
 use crate::usage::ask::Stat;
 use crate::usage::scope::{ChannelFilter, ChannelLabel, MAX_POINTS, Owner, Rows, Source, too_many};
-use crate::usage::tables::Tables;
 
 /// The figures of one metric, series and period; values are scaled.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -101,7 +100,6 @@ pub struct Query<'a> {
     pub metric_ids: &'a [i32],
     pub range: &'a Range,
     pub bucket: Bucket,
-    pub tables: &'a Tables,
 }
 
 impl Query<'_> {
@@ -213,8 +211,7 @@ impl Query<'_> {
             Bucket::Month => &anchored,
             Bucket::Total => "timestamp '1970-01-01'",
         };
-        let (_, end) = self.buckets(anchor);
-        let sql = sql.replace("{rollup}", self.tables.of(rollup, end)).replace("{day}", width.day());
+        let sql = sql.replace("{rollup}", rollup).replace("{day}", width.day());
         sql.replace("{period}", period).replace("{figures}", figures)
     }
 

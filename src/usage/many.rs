@@ -7,7 +7,6 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::core::period::{self, Anchor, Range};
-use crate::database::Edition;
 use crate::http::access::Tenant;
 use crate::http::problem::Result;
 use crate::registry::audit::By;
@@ -102,7 +101,6 @@ impl Many {
     pub async fn ask(
         &mut self,
         db: &mut PgConnection,
-        edition: Edition,
         question: &Question<'_>,
         fresh_through: DateTime<Utc>,
     ) -> Result<Vec<Vec<(Span, Figures)>>> {
@@ -114,7 +112,6 @@ impl Many {
             bucket: question.bucket.into(),
             fill: Filling::None,
             range: &self.found.range,
-            edition,
             figures: HashMap::new(),
             before: HashMap::new(),
         };

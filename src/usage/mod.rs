@@ -17,7 +17,6 @@ mod many;
 mod registered;
 mod scope;
 mod span;
-mod tables;
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -31,7 +30,7 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 use crate::core::period::{Bucket, Period, Range};
-use crate::database::{Edition, SNAPSHOT};
+use crate::database::SNAPSHOT;
 use crate::http::accept;
 use crate::http::access::{Reader, Tenant};
 use crate::http::extract::Query;
@@ -49,7 +48,6 @@ pub use many::{Many, Question, Whose};
 use scope::{MAX_POINTS, Scope, Series, Source, too_many};
 pub use scope::{Metric, metric};
 pub use span::Span;
-use tables::Tables;
 
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(usage))
@@ -137,7 +135,7 @@ async fn answer(
     let found = Found::find(db, tenant, ask).await?;
     let fresh_through = rollup::fresh_through(db, horizon).await?;
     let freshness = Freshness { fresh_through, late_horizon: app.late_horizon };
-    let mut table = Table::new(ask, &found, app.edition);
+    let mut table = Table::new(ask, &found);
     table.load(db, &found).await?;
     table.load_counts(db, tenant.provider_id(), &found, fresh_through).await?;
 
@@ -218,19 +216,17 @@ struct Table<'a> {
     bucket: Bucket,
     fill: Filling,
     range: &'a Range,
-    edition: Edition,
     figures: HashMap<Place, BTreeMap<Period, Figures>>,
     /// The last values before the range, where gaps are filled with them.
     before: HashMap<Place, i64>,
 }
 
 impl<'a> Table<'a> {
-    fn new(ask: &Ask, found: &'a Found, edition: Edition) -> Self {
+    fn new(ask: &Ask, found: &'a Found) -> Self {
         Self {
             bucket: ask.bucket.into(),
             fill: ask.fill,
             range: &found.range,
-            edition,
             figures: HashMap::new(),
             before: HashMap::new(),
         }
@@ -238,9 +234,8 @@ impl<'a> Table<'a> {
 
     async fn load(&mut self, db: &mut PgConnection, found: &Found) -> Result<()> {
         let metric_ids: Vec<_> = found.metrics.iter().map(|metric| metric.metric_id).collect();
-        let tables = Tables::read(db, self.edition).await?;
         let (range, bucket) = (self.range, self.bucket);
-        let query = figures::Query { metric_ids: &metric_ids, range, bucket, tables: &tables };
+        let query = figures::Query { metric_ids: &metric_ids, range, bucket };
         let kept = Kept::read(db).await?;
         for source in &found.sources {
             if found.needs_readings() {

@@ -157,11 +157,8 @@ fn open_to_all(directory: &tempfile::TempDir) {
     std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).expect("permissions");
 }
 
-/// No refresher runs beside a test unless it starts one; a policy whose hour comes meanwhile would pass over what no
-/// refresher has made, and conversions to the columnstore would wait for a test's locks, and the test for them. Tests run
-/// policies when they want them.
-const NO_POLICIES: &str = "SELECT alter_job(job_id, scheduled => false) FROM timescaledb_information.jobs
-    WHERE proc_name LIKE 'policy_refresh%' OR proc_name = 'policy_compression'";
+/// Conversions to the columnstore would wait for a test's locks, and the test for them.
+const NO_POLICIES: &str = "SELECT alter_job(job_id, scheduled => false) FROM timescaledb_information.jobs WHERE proc_name = 'policy_compression'";
 
 /// The database that tests begin with copies of: making the schema takes ten times as long.
 const TEMPLATE: &str = "migrated";

@@ -2,7 +2,7 @@
 //!
 //! Each device has one reading a day, at noon of its customer's billing day. Channels have the days and the month of
 //! January 2026, owners those of 13 months to its end. Readings there are of a day after that and of few devices; they
-//! are followed by the rollups in the ordinary way, so that continuous aggregates are materialised up to there.
+//! are followed by the rollups in the ordinary way.
 
 use std::time::Instant;
 

@@ -19,7 +19,7 @@ pub struct Changes {
     pub hours: Vec<DateTime<Utc>>,
     pub ends: Vec<i32>,
     pub channels: Vec<i32>,
-    /// None where nobody wants to know, or one is out of range: then the hours are recomputed.
+    /// None where one is out of range: then the hours are recomputed.
     pub sums: Option<Sums>,
 }
 
@@ -63,21 +63,19 @@ struct Added {
 }
 
 impl Changes {
-    /// Of rows that are sorted by channel; with sums if they are wanted.
-    pub fn of(rows: &[&Row<'_>], sums: bool) -> Self {
-        Self::of_added(rows.iter().map(|row| (row.raw.at, row.billing_day, Added::of(row))), sums)
+    /// Of rows that are sorted by channel.
+    pub fn of(rows: &[&Row<'_>]) -> Self {
+        Self::of_added(rows.iter().map(|row| (row.raw.at, row.billing_day, Added::of(row))))
     }
 
-    fn of_added(added: impl Iterator<Item = (DateTime<Utc>, NaiveDate, Added)>, sums: bool) -> Self {
+    fn of_added(added: impl Iterator<Item = (DateTime<Utc>, NaiveDate, Added)>) -> Self {
         let mut entries: BTreeMap<_, Vec<Added>> = BTreeMap::new();
         for (at, billing_day, added) in added {
             // No instant of a reading is near the ends of what chrono knows.
             let hour = at.duration_trunc(TimeDelta::hours(1)).unwrap_or(at);
-            let entry = entries.entry((hour, sums.then_some(billing_day))).or_default();
+            let entry = entries.entry((hour, billing_day)).or_default();
             match entry.last_mut() {
-                Some(last) if last.channel_id == added.channel_id && (last.has_owner_of(&added) || !sums) => {
-                    last.add(&added);
-                }
+                Some(last) if last.channel_id == added.channel_id && last.has_owner_of(&added) => last.add(&added),
                 _ => entry.push(added),
             }
         }
@@ -90,12 +88,12 @@ impl Changes {
         };
         let ends = parts.iter().map(|(_, part)| part).scan(0, end).collect();
         let added: Vec<_> = parts.iter().flat_map(|(_, part)| *part).copied().collect();
-        let billing_days: Option<_> = parts.iter().map(|((_, billing_day), _)| *billing_day).collect();
+        let billing_days = parts.iter().map(|((_, billing_day), _)| *billing_day).collect();
         Self {
             hours: parts.iter().map(|((hour, _), _)| *hour).collect(),
             ends,
             channels: added.iter().map(|added| added.channel_id).collect(),
-            sums: billing_days.and_then(|billing_days| Sums::of(billing_days, &added)),
+            sums: Sums::of(billing_days, &added),
         }
     }
 }

@@ -9,12 +9,12 @@ fn at(text: &str) -> DateTime<Utc> {
 /// A reading: channel, customer and group, instant, day of May 2026, value and increment.
 type Reading = (i32, (i32, i32), DateTime<Utc>, u32, i64, i64);
 
-fn changes(readings: &[Reading], sums: bool) -> Changes {
+fn changes(readings: &[Reading]) -> Changes {
     let added = readings.iter().map(|(channel_id, (customer_id, group_id), at, day, value, increment)| {
         let owner = Owner { customer_id: *customer_id, group_id: *group_id };
         (*at, may(*day), Added::one(*channel_id, owner, *at, *value, *increment))
     });
-    Changes::of_added(added, sums)
+    Changes::of_added(added)
 }
 
 fn may(day: u32) -> NaiveDate {
@@ -54,17 +54,14 @@ fn each_hour_and_billing_day_has_its_channels_with_what_they_add_up_to() {
             }),
         }),
     };
-    assert_eq!(changes(&readings, true), expected);
-    // Where nobody adds them, it is said which channels of an hour they were, each once.
-    let unsummed = Changes { hours: vec![seven, eight], ends: vec![3, 4], channels: vec![3, 5, 9, 3], sums: None };
-    assert_eq!(changes(&readings, false), unsummed);
+    assert_eq!(changes(&readings), expected);
 }
 
 #[test]
 fn one_reading_each_is_said_in_short() {
     let first = at("2026-05-10T07:20:00Z");
     let readings: Vec<_> = (1..=25_000).map(|channel| (channel, (channel % 7, 0), first, 10, 3, 2)).collect();
-    let changes = changes(&readings, true);
+    let changes = changes(&readings);
     assert_eq!(changes.ends, [10_000, 20_000, 25_000]);
     assert_eq!(changes.hours, [at("2026-05-10T07:00:00Z"); 3]);
     let sums = changes.sums.expect("sums");
@@ -75,11 +72,10 @@ fn one_reading_each_is_said_in_short() {
 fn sums_that_are_out_of_range_are_not_said() {
     let first = at("2026-05-10T07:20:00Z");
     let (owner, most) = ((1, 0), i64::MAX);
-    assert!(changes(&[(1, owner, first, 10, most, 1), (1, owner, first, 10, 0, 1)], true).sums.is_some());
-    let too_much =
-        changes(&[(1, owner, first, 10, most, 1), (1, owner, first, 10, 1, 1), (2, owner, first, 10, 1, 1)], true);
+    assert!(changes(&[(1, owner, first, 10, most, 1), (1, owner, first, 10, 0, 1)]).sums.is_some());
+    let too_much = changes(&[(1, owner, first, 10, most, 1), (1, owner, first, 10, 1, 1), (2, owner, first, 10, 1, 1)]);
     assert_eq!((too_much.sums, too_much.channels), (None, vec![1, 2]));
-    assert_eq!(changes(&[(1, owner, first, 10, 1, -most), (1, owner, first, 10, 1, -2)], true).sums, None);
+    assert_eq!(changes(&[(1, owner, first, 10, 1, -most), (1, owner, first, 10, 1, -2)]).sums, None);
 }
 
 /// Hour and billing day, channel, customer and group.
@@ -153,7 +149,7 @@ proptest! {
     fn the_elements_add_up_to_all_readings(mut readings in proptest::collection::vec(reading(), 1..80)) {
         readings.sort_by_key(|reading| reading.0);
         let mut added: BTreeMap<Of, Figures> = BTreeMap::new();
-        for (of, new) in elements(&changes(&readings, true)) {
+        for (of, new) in elements(&changes(&readings)) {
             added
                 .entry(of)
                 .and_modify(|old| {

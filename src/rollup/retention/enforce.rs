@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use super::{Keep, before, recomputed_from, row};
 use crate::database::Edition;
 use crate::rollup::definition::{Period, ROLLUPS, Rollup};
-use crate::rollup::{Stores, community, leader};
+use crate::rollup::{Stores, leader};
 
 type Chunk = (DateTime<Utc>, DateTime<Utc>);
 
@@ -90,11 +90,6 @@ async fn drop_readings(db: &mut PgConnection, edition: Edition) -> sqlx::Result<
 async fn drop_figures(db: &mut PgConnection, edition: Edition, rollup: &Rollup) -> sqlx::Result<()> {
     let Some(kept) = row(db, &rollup.name).await? else { return Ok(()) };
     if kept.dropped_before != Some(kept.since) {
-        if edition == Edition::Community {
-            for above in ROLLUPS.iter().filter(|above| above.source == rollup.name) {
-                community::materialize_to(db, above, kept.since).await?;
-            }
-        }
         let mut transaction = db.begin().await?;
         sqlx::query(LOCK_TIMEOUT).execute(&mut *transaction).await?;
         seal(&mut transaction, edition, &rollup.name).await?;

@@ -30,7 +30,7 @@ pub struct Keep {
 /// A day, for the limits.
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// The least times: further back than TimescaleDB's own refreshes of hours from readings, and of months from days, reach.
+/// The least times: readings that come a few days late are taken, and their months are made from all of their days.
 const LEAST_READINGS: Duration = DAY.saturating_mul(7);
 const LEAST_DAILY: Duration = DAY.saturating_mul(130);
 

@@ -83,7 +83,7 @@ const ATTEMPTS: &[(&str, Comes)] = &[
     ("SELECT public.show_chunks('analytics.readings')", Denied),
     ("SELECT * FROM timescaledb_information.chunks", Denied),
     ("SELECT * FROM _timescaledb_catalog.chunk", Denied),
-    ("SELECT _timescaledb_functions.cagg_watermark(3)", Fails),
+    ("SELECT _timescaledb_functions.cagg_watermark(3)", Denied),
     ("SELECT _timescaledb_functions.chunks_local_size('public', 'reading')", Denied),
     ("SELECT query_to_xml('SELECT * FROM public.customer', true, true, '')", Denied),
     ("SELECT pg_read_file('postgresql.conf')", Denied),

@@ -164,7 +164,7 @@ impl Fleet {
             sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&mut *db).await.expect("a time");
         app.settle().await;
         if self.dice.percent(40) {
-            steps::run_policies(app).await;
+            crate::rollups::refreshing::refresh_all(app).await;
         }
         naive::check(db, "of a random fleet").await;
         for provider in &self.providers {

@@ -1,7 +1,6 @@
 //! What happens to a fleet besides readings that arrive: moves, retirements, changes by hand, refreshers that die.
 
 use chrono::{TimeDelta, Utc};
-use meterbase::database::Edition;
 use meterbase::rollup::{self, retention::Keep};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, PgConnection};
@@ -59,13 +58,6 @@ pub async fn killed_refresh(app: &TestApp, db: &mut PgConnection, statements: us
     sqlx::query("SELECT pg_terminate_backend($1)").bind(pid).execute(db).await.expect("a kill");
     // Whether it was hit in time or had ended: nothing may be wrong afterwards.
     let _ = refresh.await.expect("the task");
-}
-
-/// What the policies of continuous aggregates do when their time comes.
-pub async fn run_policies(app: &TestApp) {
-    if app.edition == Edition::Community {
-        crate::rollups::refreshing::run_policies(app).await;
-    }
 }
 
 impl Provider {

@@ -5,7 +5,7 @@ use meterbase::keys::Scope;
 use meterbase::rollup::{columnstore, definition::ROLLUPS};
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::{fleet, insert_everywhere, naive, refreshing::run_policies, run};
+use super::{fleet, insert_everywhere, naive, refreshing::refresh_all, run};
 use crate::harness::TestApp;
 
 /// Converts all chunks there are, where the edition can.
@@ -43,7 +43,7 @@ pub async fn compressed_readings_change_like_others_and_their_figures_follow(app
     run(&mut db, "DELETE FROM reading WHERE channel_id % 5 = 2 AND value % 3 = 1").await;
     run(&mut db, "UPDATE reading SET ts = ts + interval '1 minute' WHERE channel_id = 4").await;
     app.settle().await;
-    run_policies(&app).await;
+    refresh_all(&app).await;
     assert!(naive::check(&mut db, "after changes of every sort").await > 0);
 
     compress(&app, &mut db).await;
@@ -85,39 +85,9 @@ pub async fn the_columnstore_s_time_can_be_changed(app: TestApp) {
         .unwrap();
         assert_eq!(policies, if expected.is_some() { 13 } else { 0 });
     }
-    // No policy compresses what a refresh policy still looks at.
-    const TOO_EARLY: &str = "
-        SELECT r.hypertable_name::text FROM timescaledb_information.jobs AS r
-        JOIN timescaledb_information.jobs AS c USING (hypertable_schema, hypertable_name)
-        WHERE r.proc_name = 'policy_refresh_continuous_aggregate' AND c.proc_name = 'policy_compression'
-          AND (c.config ->> 'compress_after')::interval <= (r.config ->> 'start_offset')::interval";
-    let too_early: Vec<String> = sqlx::query_scalar(TOO_EARLY).fetch_all(&mut db).await.unwrap();
-    assert_eq!(too_early, Vec::<String>::new());
     let still: String =
         sqlx::query_scalar("SELECT max(made_at)::text FROM rollup_generation").fetch_one(&mut db).await.unwrap();
     assert_eq!(made, still);
-}
-
-pub async fn what_policies_passed_over_during_a_standstill_is_made(app: TestApp) {
-    let mut db = fleet(&app).await;
-    insert_everywhere(&mut db, 60).await;
-    app.settle().await;
-    if app.edition == Edition::Apache {
-        return;
-    }
-    // As after a policy that found the buckets before its window not made yet.
-    for rollup in ROLLUPS.iter() {
-        let gap = format!(
-            "DO $$ BEGIN EXECUTE (SELECT format('DELETE FROM %I.%I WHERE bucket >= now() - interval ''3 days''',
-                materialization_hypertable_schema, materialization_hypertable_name)
-             FROM timescaledb_information.continuous_aggregates WHERE view_name = '{}'); END $$",
-            rollup.name
-        );
-        sqlx::raw_sql(AssertSqlSafe(gap)).execute(&mut db).await.expect("a gap");
-    }
-    run(&mut db, "UPDATE rollup_generation SET followed_at = now() - interval '25 hours'").await;
-    app.settle().await;
-    naive::check(&mut db, "after a standstill").await;
 }
 
 pub async fn figures_hold_while_chunks_are_converted(app: TestApp) {
@@ -125,8 +95,6 @@ pub async fn figures_hold_while_chunks_are_converted(app: TestApp) {
     insert_everywhere(&mut db, 30).await;
     app.settle().await;
     if app.edition == Edition::Community {
-        // Materialised, so that there is something to convert.
-        run_policies(&app).await;
         compress(&app, &mut db).await;
     }
     let (provider, metric): (String, String) =

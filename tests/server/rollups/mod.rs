@@ -25,7 +25,7 @@ pub fn topics() -> Vec<Vec<Test>> {
     vec![
         topic!(rollups_refreshing::{
             figures_follow_whatever_happens_to_readings,
-            figures_are_exact_above_and_below_what_is_materialised,
+            what_somebody_refreshed_is_not_added_again,
             copied_readings_are_followed_like_inserted_ones,
             refreshers_beside_each_other_and_writers_do_no_harm,
             a_refresher_that_is_killed_leaves_nothing_behind,
@@ -44,7 +44,6 @@ pub fn topics() -> Vec<Vec<Test>> {
             compressed_readings_change_like_others_and_their_figures_follow,
             truncated_readings_leave_no_figures,
             the_columnstore_s_time_can_be_changed,
-            what_policies_passed_over_during_a_standstill_is_made,
             figures_hold_while_chunks_are_converted,
         }),
         topic!(rollups_retention::{
@@ -64,6 +63,7 @@ pub fn topics() -> Vec<Vec<Test>> {
         }),
         topic!(rollups_appended::{
             readings_are_added_without_being_read,
+            readings_of_many_devices_are_added_without_being_read,
             what_comes_in_beside_live_readings_is_followed_too,
             readings_that_commit_late_are_not_passed_over,
             readings_of_subtransactions_and_restored_ones_are_added_once,
@@ -114,7 +114,7 @@ pub async fn insert(db: &mut PgConnection, count: i32, from: DateTime<Utc>, to: 
     insert.execute(db).await.expect("readings");
 }
 
-/// Readings in all ranges, and around now, where continuous aggregates are not materialised yet.
+/// Readings in all ranges, and around now.
 async fn insert_everywhere(db: &mut PgConnection, count: i32) {
     for (from, to) in RANGES {
         insert(db, count, from.parse().unwrap(), to.parse().unwrap()).await;

@@ -109,8 +109,7 @@ pub async fn a_question_reads_only_the_chunks_of_its_range_and_the_rows_of_its_s
             .await
             .expect("the provider");
     for (question, rollup, of, [from, to]) in QUESTIONS {
-        let plans =
-            usage::plans(&mut db, app.edition, &tenant, &format!("metric=delta&{question}")).await.expect("plans");
+        let plans = usage::plans(&mut db, &tenant, &format!("metric=delta&{question}")).await.expect("plans");
         assert_eq!(plans.len(), 1, "{question}");
         let scans = scans(&plans[0]);
         let allowed = chunks(&mut db, rollup, from, to).await;

@@ -9,7 +9,7 @@ use meterbase::rollup::{self, definition::ROLLUPS, retention::Keep};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use super::{columnstore::compress, fleet, insert, naive, refreshing::run_policies};
+use super::{columnstore::compress, fleet, insert, naive, refreshing::refresh_all};
 use crate::binary::text;
 use crate::fixtures::{self, Metric};
 use crate::harness::TestApp;
@@ -43,10 +43,10 @@ async fn figures(db: &mut PgConnection) -> Vec<String> {
     sqlx::query_scalar(AssertSqlSafe(sql)).persistent(false).fetch_all(db).await.expect("the figures")
 }
 
-/// Every refresh there is: Meterbase's own, the policies, and whole ones by hand.
+/// Every refresh there is: Meterbase's own, and whole ones by hand.
 async fn force_every_refresh(app: &TestApp, db: &mut PgConnection) {
     app.settle().await;
-    run_policies(app).await;
+    refresh_all(app).await;
     if app.edition == Edition::Community {
         for force in [false, true] {
             for rollup in ROLLUPS.iter() {

@@ -17,6 +17,7 @@ const FUNCTIONS: &[&str] = &[
     "readings_truncated",
     "refuse_dropped",
     "keep_figures",
+    "note_refresh",
     "refuse_blind_refresh",
 ];
 

@@ -1,4 +1,4 @@
--- rollups.few.differ: forgets the rows of {name} that are as they should be, and counts the others
+-- rollups.rows.differ: forgets the rows of {name} that are as they should be, and counts the others
 WITH same AS MATERIALIZED (
     SELECT {columns} FROM fresh_{name} INTERSECT SELECT {columns} FROM stored_{name}),
 stored AS (

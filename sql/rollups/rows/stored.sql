@@ -1,4 +1,4 @@
--- rollups.few.stored: notes what {name} holds where it was touched in [$1, $2); $3 are all keys that were
+-- rollups.rows.stored: notes what {name} holds where it was touched in [$1, $2); $3 are all keys that were
 INSERT INTO stored_{name} ({columns})
 SELECT {r_columns}
 FROM {table} AS r

@@ -27,6 +27,18 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION refuse_blind_refresh() IS 'Refuses to refresh channel_hourly between a drop of readings by hand and the server''s taking notice.';
 
+-- What a refresh makes of readings that are still to be added must not be added to it. Refreshes of some releases merge.
+CREATE OR REPLACE FUNCTION note_refresh() RETURNS trigger LANGUAGE plpgsql SET search_path = public AS $$
+DECLARE
+    refreshed tstzrange := coalesce(nullif(current_setting('{setting}', true), ''), '(,)');
+BEGIN
+    IF NOT isempty(refreshed) THEN
+        INSERT INTO rollup_refresh (hours) VALUES (refreshed);
+    END IF;
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION note_refresh() IS 'Notes in rollup_refresh which hours of channel_hourly somebody writes, other than row by row.';
+
 DO $$
 DECLARE
     materialization text := (
@@ -35,5 +47,7 @@ DECLARE
         WHERE view_schema = 'public' AND view_name = 'channel_hourly');
 BEGIN
     EXECUTE format('CREATE OR REPLACE TRIGGER refuse_blind_refresh BEFORE DELETE ON %s FOR EACH STATEMENT EXECUTE FUNCTION refuse_blind_refresh()',
+        materialization);
+    EXECUTE format('CREATE OR REPLACE TRIGGER note_refresh BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH STATEMENT EXECUTE FUNCTION note_refresh()',
         materialization);
 END $$;

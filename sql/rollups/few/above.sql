@@ -1,4 +1,0 @@
--- rollups.few.above: notes what of {above} lies above the rows that were touched
-INSERT INTO touched_{above}
-{select}
-ON CONFLICT DO NOTHING

@@ -1,0 +1,2 @@
+ AND hour = ANY ($4)
+      AND hour NOT IN (SELECT hour FROM reading_change WHERE channels IS NULL)

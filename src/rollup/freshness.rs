@@ -8,6 +8,9 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use super::{columnstore, leader};
 use crate::database::Edition;
 
+/// Key of the advisory lock that those share whose transactions write, but record no readings: "compare" in ASCII.
+pub const RECORDS_NOTHING: i64 = 0x0063_6f6d_7061_7265;
+
 /// An instant before which every reading recorded is committed, or never will be. To be asked for before the
 /// transaction that reads the figures begins: within one, PostgreSQL shows activity as it was when first asked.
 ///
@@ -19,7 +22,8 @@ pub async fn horizon(db: &mut PgConnection, edition: Edition) -> sqlx::Result<(D
         include_str!("../../sql/rollups/horizon.sql").replace("{conversions}", columnstore::CONVERSIONS)
     });
     let columnstore = edition == Edition::Community;
-    sqlx::query_as(AssertSqlSafe(SQL.as_str())).bind(leader::LOCK).bind(columnstore).fetch_one(db).await
+    let others = [leader::LOCK, RECORDS_NOTHING];
+    sqlx::query_as(AssertSqlSafe(SQL.as_str())).bind(others).bind(columnstore).fetch_one(db).await
 }
 
 /// Every reading recorded before this instant is in the figures that the transaction of `db` sees; `horizon` was taken

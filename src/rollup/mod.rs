@@ -35,7 +35,7 @@ mod stores;
 mod window;
 
 pub use apply::{ApplyError, apply, fingerprint};
-pub use freshness::{fresh_through, horizon};
+pub use freshness::{RECORDS_NOTHING, fresh_through, horizon};
 pub use leader::{refresh, retain, run, step};
 pub use rebuild::queue;
 pub use stores::{Store, Stores};

@@ -14,6 +14,7 @@ use super::plan::{self, Part};
 use super::sample::Sample;
 use super::scope::Scope;
 use super::{readings, registers, rollups};
+use crate::rollup::RECORDS_NOTHING;
 use crate::rollup::retention::Kept;
 
 /// What to compare.
@@ -86,6 +87,14 @@ impl Ask {
 /// Compares what is asked and notes the run in the table `verification`. Not in a transaction. Each part is one snapshot;
 /// what is still to be followed there is left out.
 pub async fn run(db: &mut PgConnection, ask: &Ask, listener: &mut dyn Listener) -> sqlx::Result<Summary> {
+    // A part may take minutes, and it fills temporary tables: nobody's figures are older for that.
+    sqlx::query("SELECT pg_advisory_lock_shared($1)").bind(RECORDS_NOTHING).execute(&mut *db).await?;
+    let done = compare(db, ask, listener).await;
+    sqlx::query("SELECT pg_advisory_unlock_shared($1)").bind(RECORDS_NOTHING).execute(db).await?;
+    done
+}
+
+async fn compare(db: &mut PgConnection, ask: &Ask, listener: &mut dyn Listener) -> sqlx::Result<Summary> {
     let id: i64 = sqlx::query_scalar(include_str!("../../sql/verify/begin.sql"))
         .bind(ask.words())
         .bind(ask.from)

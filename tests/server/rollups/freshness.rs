@@ -1,8 +1,12 @@
 //! What `fresh_through` promises: every reading recorded before it is in the figures.
 
+use std::sync::mpsc;
+
 use chrono::{DateTime, Utc};
 use meterbase::database::Edition;
 use meterbase::rollup;
+use meterbase::verify::difference::{Check, Difference};
+use meterbase::verify::{self, Ask, Listener};
 use sqlx::{Connection, PgConnection};
 
 use super::{fleet, insert};
@@ -54,6 +58,44 @@ pub async fn what_is_not_committed_is_not_promised(app: TestApp) {
     app.settle().await;
     let (fresh, held) = answer(&mut db).await;
     assert!(fresh > uncommitted && held == all, "{fresh} {uncommitted} {held} {all}");
+}
+
+/// Stops a comparison at its second day, when it has written down what the first one should be.
+struct Stop {
+    there: mpsc::Sender<()>,
+    go_on: mpsc::Receiver<()>,
+}
+
+impl Listener for Stop {
+    fn difference(&mut self, difference: &Difference) {
+        panic!("{difference}");
+    }
+
+    fn begins(&mut self, _: DateTime<Utc>, done: usize, _: usize) {
+        if done == 1 {
+            self.there.send(()).expect("somebody who waits");
+            self.go_on.recv().expect("a word");
+        }
+    }
+}
+
+pub async fn who_compares_figures_with_readings_holds_up_no_promise(app: TestApp) {
+    let mut db = fleet(&app).await;
+    insert(&mut db, 50, FROM.parse().unwrap(), "2026-01-08T00:00:00Z".parse().unwrap()).await;
+    app.settle().await;
+    let ((there, is_there), (go, go_on)) = (mpsc::channel(), mpsc::channel());
+    let mut other = app.db().await;
+    let comparing = tokio::task::spawn_blocking(move || {
+        let mut stop = Stop { there, go_on };
+        let ask = Ask { only: Some(Check::Rollups), ..Ask::default() };
+        tokio::runtime::Handle::current().block_on(verify::run(&mut other, &ask, &mut stop))
+    });
+    tokio::task::spawn_blocking(move || is_there.recv()).await.expect("the task").expect("a comparison");
+    let now: DateTime<Utc> = sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&mut db).await.expect("a time");
+    let (fresh, _) = answer(&mut db).await;
+    assert!(fresh >= now, "promised {fresh} at {now}");
+    go.send(()).expect("a comparison that goes on");
+    assert!(comparing.await.expect("the task").expect("a comparison").compared > 0);
 }
 
 pub async fn a_promise_holds_while_others_write_and_refresh(app: TestApp) {

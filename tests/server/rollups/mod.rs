@@ -33,6 +33,7 @@ pub fn topics() -> Vec<Vec<Test>> {
         }),
         topic!(rollups_freshness::{
             what_is_not_committed_is_not_promised,
+            who_compares_figures_with_readings_holds_up_no_promise,
             a_promise_holds_while_others_write_and_refresh,
         }),
         topic!(rollups_plans::{

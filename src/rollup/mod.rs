@@ -38,4 +38,4 @@ pub use apply::{ApplyError, apply, fingerprint};
 pub use freshness::{RECORDS_NOTHING, fresh_through, horizon};
 pub use leader::{refresh, retain, run, step};
 pub use rebuild::queue;
-pub use stores::{Store, Stores};
+pub use stores::Stores;

@@ -41,7 +41,7 @@ BEGIN
     ELSE
         WITH noted AS (
             INSERT INTO reading_change (hour, channels)
-            SELECT hour, CASE WHEN count(*) > most THEN NULL ELSE array_agg(channel_id) END
+            SELECT hour, array_agg(channel_id)
             FROM (SELECT DISTINCT time_bucket('1 hour', ts) AS hour, channel_id FROM changed) AS r
             GROUP BY hour, channel_id / 10000
             RETURNING hour)

@@ -44,7 +44,6 @@ static APPEND: LazyLock<String> = LazyLock::new(append);
 /// changed; none when nothing was pending.
 pub async fn batch(db: &mut PgConnection, newest: bool) -> sqlx::Result<Option<u64>> {
     make_temporary_tables(db).await?;
-    make_for_rollups(db, "added", table_of_additions).await?;
     let mut transaction = db.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
     sqlx::raw_sql(SETTINGS).execute(&mut *transaction).await?;
     let Some(month) = next_month(&mut transaction, newest).await? else { return Ok(None) };
@@ -104,7 +103,7 @@ pub(super) async fn analyze_new_chunks(db: &mut PgConnection, changed: u64) -> s
 }
 
 /// How many rows a statement says that it changed.
-pub(super) fn count(row: PgRow) -> sqlx::Result<u64> {
+fn count(row: PgRow) -> sqlx::Result<u64> {
     row.try_get(0).map(i64::unsigned_abs)
 }
 
@@ -125,8 +124,9 @@ pub(super) fn bounded(
     sqlx::query(AssertSqlSafe(sql)).bind(from).bind(to).persistent(false)
 }
 
-/// The tables that tell each step what the one before it touched; they last as long as the connection.
+/// The tables that tell each step what came in, and what the one before it touched; they last as long as the connection.
 pub(super) async fn make_temporary_tables(db: &mut PgConnection) -> sqlx::Result<()> {
+    make_for_rollups(db, "added", table_of_additions).await?;
     make_for_rollups(db, "touched", |rollup| {
         let keys = rollup.touched_keys();
         let columns: Vec<_> = keys.iter().map(|key| format!("{key} integer")).collect();
@@ -157,7 +157,7 @@ pub(super) async fn make_for_rollups(
 }
 
 /// Makes the table that holds what came in, for the first of [`ROLLUPS`]; what it adds to the others is made from that.
-pub(super) fn table_of_additions(rollup: &Rollup) -> String {
+fn table_of_additions(rollup: &Rollup) -> String {
     match rollup.source.as_str() {
         "reading" => {
             let table = include_str!("../../sql/rollups/added.sql");

@@ -22,12 +22,10 @@
 //! A snapshot does not follow a chunk that goes to the columnstore. Chunks are locked against that before there is one, and
 //! nothing is added where one has gone.
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, Days, Months, Utc};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use super::apache::{self, Day, bounded, make_for_rollups, make_temporary_tables, table_of_additions};
+use super::apache::{self, Day, bounded, make_for_rollups, make_temporary_tables};
 use super::definition::{ROLLUPS, Rollup};
 use super::{Stores, retention};
 
@@ -123,14 +121,9 @@ pub async fn follow(
         .bind(hours)
         .fetch_all(&mut *transaction)
         .await?;
-    let mut since = HashMap::new();
-    for rollup in ROLLUPS.iter() {
-        since.insert(rollup.name.as_str(), retention::recomputed_from(&mut transaction, &rollup.source).await?);
-    }
     let mut changed = add(&mut transaction, place, month).await?;
     for rollup in ROLLUPS.iter().filter(|_| !days.is_empty()) {
-        let statements = Statements { rollup, place };
-        changed += replace(&mut transaction, &statements, since[rollup.name.as_str()], month, &days).await?;
+        changed += replace(&mut transaction, &Statements { rollup, place }, month, &days).await?;
     }
     transaction.commit().await?;
     Ok(changed)
@@ -165,14 +158,9 @@ async fn add(db: &mut PgConnection, place: &Place, month: DateTime<Utc>) -> sqlx
 }
 
 /// Makes a rollup right where it was touched in the month, and notes what lies above. Tells how many rows changed.
-async fn replace(
-    db: &mut PgConnection,
-    sql: &Statements<'_>,
-    since: Option<DateTime<Utc>>,
-    month: DateTime<Utc>,
-    days: &[Day],
-) -> sqlx::Result<u64> {
+async fn replace(db: &mut PgConnection, sql: &Statements<'_>, month: DateTime<Utc>, days: &[Day]) -> sqlx::Result<u64> {
     let rollup = sql.rollup;
+    let since = retention::recomputed_from(db, &rollup.source).await?;
     let bounds = |from: DateTime<Utc>, to: DateTime<Utc>| {
         let from = since.map_or(from, |since| since.max(from));
         (from < to).then_some((from, to))
@@ -207,8 +195,7 @@ async fn replace(
 async fn make_tables(db: &mut PgConnection) -> sqlx::Result<()> {
     make_temporary_tables(db).await?;
     let sql = |rollup: &Rollup| include_str!("../../sql/rollups/rows/tables.sql").replace("{name}", &rollup.name);
-    make_for_rollups(db, "stored", sql).await?;
-    make_for_rollups(db, "added", table_of_additions).await
+    make_for_rollups(db, "stored", sql).await
 }
 
 struct Statements<'a> {

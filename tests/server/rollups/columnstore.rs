@@ -85,6 +85,14 @@ pub async fn the_columnstore_s_time_can_be_changed(app: TestApp) {
         .unwrap();
         assert_eq!(policies, if expected.is_some() { 13 } else { 0 });
     }
+    // No policy compresses what a refresh policy would look at, if somebody had it run.
+    const TOO_EARLY: &str = "
+        SELECT r.hypertable_name::text FROM timescaledb_information.jobs AS r
+        JOIN timescaledb_information.jobs AS c USING (hypertable_schema, hypertable_name)
+        WHERE r.proc_name = 'policy_refresh_continuous_aggregate' AND c.proc_name = 'policy_compression'
+          AND (c.config ->> 'compress_after')::interval <= (r.config ->> 'start_offset')::interval";
+    let too_early: Vec<String> = sqlx::query_scalar(TOO_EARLY).fetch_all(&mut db).await.unwrap();
+    assert_eq!(too_early, Vec::<String>::new());
     let still: String =
         sqlx::query_scalar("SELECT max(made_at)::text FROM rollup_generation").fetch_one(&mut db).await.unwrap();
     assert_eq!(made, still);
